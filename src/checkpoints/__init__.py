@@ -1,0 +1,1 @@
+"""Weights on disk: published layouts, the suite's own files, the run store and safe loading."""

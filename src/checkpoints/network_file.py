@@ -1,0 +1,153 @@
+"""The suite's own weights file: safetensors with the sizes that rebuild the network in its header."""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from src.checkpoints.files import atomic_path, sha256_of
+from src.networks import CodeFormer, PatchDiscriminator, Recogniser, VqAutoencoder
+from src.settings.errors import UserError
+from src.settings.scale import CodePredictorSize, DiscriminatorSize, RecogniserSize, VqAutoencoderSize
+
+FORMAT = "blind-face-restoration-suite/1"
+"""Value of the header's `format`; the number grows when older readers could misread a file."""
+HEADER_KEY = "network"
+SHOWN_DIFFERENCES = 3
+
+
+def _codeformer(settings: dict[str, Any]) -> CodeFormer:
+    return CodeFormer(
+        VqAutoencoderSize(**settings["autoencoder"]),
+        CodePredictorSize(**settings["code_predictor"]),
+        settings["fused_sizes"],
+    )
+
+
+NETWORK_KINDS: Mapping[str, Callable[[dict[str, Any]], nn.Module]] = MappingProxyType(
+    {
+        "vqgan": lambda settings: VqAutoencoder(VqAutoencoderSize(**settings["autoencoder"])),
+        "vqgan_discriminator": lambda settings: PatchDiscriminator(DiscriminatorSize(**settings["discriminator"])),
+        "codeformer": _codeformer,
+        "recogniser": lambda settings: Recogniser(RecogniserSize(**settings["recogniser"])),
+    }
+)
+"""Builder of every kind from its settings:
+
+- `vqgan`: {"autoencoder": fields of VqAutoencoderSize}
+- `vqgan_discriminator`: {"discriminator": fields of DiscriminatorSize}
+- `codeformer`: {"autoencoder": ..., "code_predictor": fields of CodePredictorSize, "fused_sizes": list of int}
+- `recogniser`: {"recogniser": fields of RecogniserSize}
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoadedNetwork:
+    """A network read from a weights file."""
+
+    network: nn.Module
+    """In eval mode, fp32, on the CPU."""
+    kind: str
+    settings: dict[str, Any]
+    facts: dict[str, str]
+    sha256: str
+    """Of the file's bytes."""
+
+
+def save_network(
+    path: Path, kind: str, network: nn.Module, settings: dict[str, Any], facts: dict[str, str], *, half: bool = False
+) -> str:
+    """Write a network and return the file's SHA-256; the same content gives the same bytes.
+
+    `facts` are free strings about the weights (run, iteration, licence). `half` stores floating tensors as fp16.
+    Raises UserError if the settings do not rebuild the network, or a weight is beyond the range of fp16.
+    """
+    with torch.device("meta"):
+        blank = _build(kind, settings, source=str(path))
+    state = {key: _stored(key, tensor, half) for key, tensor in network.state_dict().items()}
+    _check_tensors(blank, state, source=str(path))
+    description = {"format": FORMAT, "kind": kind, "settings": settings, "facts": facts}
+    with atomic_path(path) as temporary:
+        # One header entry: safetensors writes several in random order, which would change the hash.
+        save_file(state, temporary, metadata={HEADER_KEY: json.dumps(description, sort_keys=True)})
+        return sha256_of(temporary)
+
+
+def load_network(path: Path) -> LoadedNetwork:
+    """Rebuild the network that a weights file holds.
+
+    Raises UserError if the file is missing, truncated, of another program, of an unknown kind, or lacks tensors.
+    """
+    description, state = _read(path)
+    kind, settings = description["kind"], description["settings"]
+    with torch.device("meta"):
+        network = _build(kind, settings, source=str(path))
+    _check_tensors(network, state, source=str(path))
+    dtypes = {key: tensor.dtype for key, tensor in network.state_dict().items()}
+    network.load_state_dict({key: state[key].to(dtype) for key, dtype in dtypes.items()}, assign=True)
+    return LoadedNetwork(
+        network=network.eval(), kind=kind, settings=settings, facts=description["facts"], sha256=sha256_of(path)
+    )
+
+
+def _build(kind: str, settings: dict[str, Any], source: str) -> nn.Module:
+    if kind not in NETWORK_KINDS:
+        raise UserError(f"{source}: unknown kind of network {kind!r}, expected one of {', '.join(NETWORK_KINDS)}")
+    try:
+        return NETWORK_KINDS[kind](settings)
+    except (KeyError, TypeError, ValueError) as error:
+        raise UserError(f"{source}: its settings do not describe a {kind} ({type(error).__name__}: {error})") from error
+
+
+def _stored(key: str, tensor: Tensor, half: bool) -> Tensor:
+    tensor = tensor.detach().cpu().contiguous()
+    if not (half and tensor.is_floating_point()):
+        return tensor
+    halved = tensor.half()
+    if bool((halved.isinf() & tensor.isfinite()).any()):
+        raise UserError(f"{key} has values beyond the range of fp16 (65504): save it with half=False")
+    return halved
+
+
+def _check_tensors(network: nn.Module, state: dict[str, Tensor], source: str) -> None:
+    expected = network.state_dict()
+    wrong = [f"{key} is missing" for key in expected if key not in state]
+    wrong += [f"{key} is unknown" for key in state if key not in expected]
+    wrong += [
+        f"{key} has shape {list(state[key].shape)}, expected {list(tensor.shape)}"
+        for key, tensor in expected.items()
+        if key in state and state[key].shape != tensor.shape
+    ]
+    if wrong:
+        shown = "; ".join(wrong[:SHOWN_DIFFERENCES])
+        raise UserError(f"{source}: {len(wrong)} of its tensors do not fit its settings ({shown})")
+
+
+def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    if not path.is_file():
+        raise UserError(f"{path}: no such weights file")
+    try:
+        with safe_open(path, framework="pt") as handle:
+            description = json.loads((handle.metadata() or {}).get(HEADER_KEY, "{}"))
+            state = {key: handle.get_tensor(key) for key in handle.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError, ValueError) as error:
+        raise UserError(
+            f"{path}: not a readable safetensors file ({error}); it may be truncated: export or fetch it again"
+        ) from error
+    if (
+        not isinstance(description, dict)
+        or description.get("format") != FORMAT
+        or not {"kind", "settings", "facts"} <= description.keys()
+    ):
+        raise UserError(
+            f"{path}: no weights file of this suite (expected the format {FORMAT!r} in its header);"
+            " published files are read by their network's name instead"
+        )
+    return description, state

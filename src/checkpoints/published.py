@@ -1,0 +1,165 @@
+"""Published CodeFormer checkpoints: their sizes, strict loading, and export in their layout (codeformer.md 1.1-1.3)."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from functools import lru_cache, partial
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from src.networks import CodeFormer, PatchDiscriminator, VqAutoencoder
+from src.settings.errors import UserError
+from src.settings.scale import CodePredictorSize, DiscriminatorSize, VqAutoencoderSize
+
+AUTOENCODER_SIZE = VqAutoencoderSize(
+    image_size=512,
+    width=64,
+    multipliers=[1, 2, 2, 4, 4, 8],
+    residual_blocks=2,
+    attention_sizes=[16],
+    norm_groups=32,
+    codebook_size=1024,
+    code_dim=256,
+)
+INPAINTING_AUTOENCODER_SIZE = replace(AUTOENCODER_SIZE, codebook_size=512)
+CODE_PREDICTOR_SIZE = CodePredictorSize(dim=512, heads=8, layers=9)
+DISCRIMINATOR_SIZE = DiscriminatorSize(width=64, layers=4)
+FUSED_SIZES = (32, 64, 128, 256)
+COARSER_FUSED_SIZES = (32, 64, 128)
+"""CFT sizes of the released inpainting and colorization networks."""
+
+PUBLISHED_NETWORKS: Mapping[str, Callable[[], nn.Module]] = MappingProxyType(
+    {
+        "vqgan": partial(VqAutoencoder, AUTOENCODER_SIZE),
+        "codeformer": partial(CodeFormer, AUTOENCODER_SIZE, CODE_PREDICTOR_SIZE, FUSED_SIZES),
+        "codeformer_inpainting": partial(
+            CodeFormer, INPAINTING_AUTOENCODER_SIZE, CODE_PREDICTOR_SIZE, COARSER_FUSED_SIZES
+        ),
+        "codeformer_colorization": partial(CodeFormer, AUTOENCODER_SIZE, CODE_PREDICTOR_SIZE, COARSER_FUSED_SIZES),
+        "vqgan_discriminator": partial(PatchDiscriminator, DISCRIMINATOR_SIZE),
+    }
+)
+"""Constructor of every published network by name."""
+
+WEIGHT_KEYS = ("params_ema", "params", "params_d")
+"""Top-level keys under which a file may hold its weights; the first that is there counts."""
+DISTRIBUTED_PREFIX = "module."
+SHOWN_DIFFERENCES = 3
+LIKENESS_FLOOR = 0.5
+"""Share of common tensors from which on a file counts as resembling a network."""
+
+Layout = Mapping[str, tuple[tuple[int, ...], torch.dtype]]
+
+
+@lru_cache
+def published_layout(name: str) -> Layout:
+    """Shape and dtype of every tensor of a published network, in the published order. UserError for another name."""
+    with torch.device("meta"):
+        state = _constructor(name)().state_dict()
+    return MappingProxyType({key: (tuple(tensor.shape), tensor.dtype) for key, tensor in state.items()})
+
+
+def load_published(name: str, weights: str | Path | Mapping[str, Any]) -> nn.Module:
+    """Build a published network in eval mode with the weights of a file or of an already loaded mapping.
+
+    The weights may be under `params_ema`, `params` or `params_d` or bare, with or without a leading `module.`; keys and
+    shapes must be the published ones. Raises UserError that names the file and the first differences otherwise.
+    """
+    constructor = _constructor(name)
+    if isinstance(weights, str | Path):
+        source, loaded = str(weights), _read(Path(weights))
+    else:
+        source, loaded = "the given state dict", weights
+    state = _bare_state_dict(loaded, source)
+    _check_layout(name, state, source)
+    layout = published_layout(name)
+    with torch.device("meta"):
+        network = constructor()
+    # Copies, so that training the network never changes the caller's tensors.
+    own = {key: state[key].detach().to("cpu", dtype, copy=True).contiguous() for key, (_, dtype) in layout.items()}
+    network.load_state_dict(own, strict=True, assign=True)
+    return network.eval()
+
+
+def export_published(name: str, network: nn.Module) -> dict[str, Tensor]:
+    """State dict of a network in exactly the published keys, shapes, dtypes and order, on the CPU.
+
+    Raises UserError if the network does not have the published sizes.
+    """
+    state = network.state_dict()
+    _check_layout(name, state, "the network to export")
+    return {
+        key: state[key].detach().to("cpu", dtype, copy=True).contiguous()
+        for key, (_, dtype) in published_layout(name).items()
+    }
+
+
+def _constructor(name: str) -> Callable[[], nn.Module]:
+    if name not in PUBLISHED_NETWORKS:
+        raise UserError(f"{name!r} is no published network: choose one of {', '.join(PUBLISHED_NETWORKS)}")
+    return PUBLISHED_NETWORKS[name]
+
+
+def _read(path: Path) -> Mapping[str, Any]:
+    try:
+        loaded = torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError as error:
+        raise UserError(f"{path}: no such checkpoint file") from error
+    except Exception as error:  # a broken file can raise nearly anything inside the unpickler
+        reason = (str(error).splitlines() or [""])[0]
+        raise UserError(
+            f"{path}: not a readable checkpoint ({type(error).__name__}: {reason[:120]}); "
+            "it may be truncated or something else: fetch it again and compare its SHA-256"
+        ) from error
+    if not isinstance(loaded, Mapping):
+        raise UserError(f"{path}: holds a {type(loaded).__name__}, expected a dict of tensors")
+    return loaded
+
+
+def _bare_state_dict(loaded: Mapping[str, Any], source: str) -> dict[str, Tensor]:
+    found = next((loaded[key] for key in WEIGHT_KEYS if key in loaded), loaded)
+    if not isinstance(found, Mapping) or not all(isinstance(value, Tensor) for value in found.values()):
+        raise UserError(
+            f"{source}: expected a dict of tensors, bare or under one of {', '.join(WEIGHT_KEYS)}; "
+            f"its top-level keys are {', '.join(map(str, list(loaded)[:5]))}"
+        )
+    return {str(key).removeprefix(DISTRIBUTED_PREFIX): value for key, value in found.items()}
+
+
+def _check_layout(name: str, state: Mapping[str, Tensor], source: str) -> None:
+    differences = _differences(published_layout(name), state)
+    if not differences:
+        return
+    shown = "; ".join(differences[:SHOWN_DIFFERENCES])
+    more = len(differences) - SHOWN_DIFFERENCES
+    if more > 0:
+        shown += f"; and {more} more"
+    raise UserError(f"{source}: not the network {name!r} ({shown}); {_resemblance(state)}")
+
+
+def _differences(layout: Layout, state: Mapping[str, Tensor]) -> list[str]:
+    found = [
+        f"{key} has shape {list(state[key].shape)}, expected {list(shape)}"
+        for key, (shape, _) in layout.items()
+        if key in state and tuple(state[key].shape) != shape
+    ]
+    found += [f"{key} is missing" for key in layout if key not in state]
+    return found + [f"{key} is unknown" for key in state if key not in layout]
+
+
+def _resemblance(state: Mapping[str, Tensor]) -> str:
+    shapes = {(key, tuple(tensor.shape)) for key, tensor in state.items()}
+
+    def likeness(name: str) -> float:
+        expected = {(key, shape) for key, (shape, _) in published_layout(name).items()}
+        return len(shapes & expected) / len(shapes | expected)
+
+    best = max(PUBLISHED_NETWORKS, key=likeness)
+    if likeness(best) == 1.0:
+        return f"it is the network {best!r}"
+    if likeness(best) >= LIKENESS_FLOOR:
+        return f"it looks like {best!r}"
+    return "it looks like none of the published networks"

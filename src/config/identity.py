@@ -1,0 +1,60 @@
+"""Run identity: a hash of everything in the configuration that can change the weights of a stage, and of nothing else."""
+
+import hashlib
+import json
+from dataclasses import asdict
+from typing import Any
+
+from src.settings.commands import TrainConfig
+
+SIZES_OF_STAGE = {
+    "vqgan": ("autoencoder", "discriminator"),
+    "code_predictor": ("autoencoder", "code_predictor"),
+    "cft": ("autoencoder", "code_predictor", "discriminator"),
+    "recogniser": ("recogniser",),
+}
+"""Network sizes that a stage depends on."""
+
+UPSTREAM_OF_STAGE: dict[str, tuple[str, ...]] = {
+    "vqgan": (),
+    "code_predictor": ("vqgan",),
+    "cft": ("vqgan", "code_predictor"),
+    "recogniser": (),
+}
+"""Stages whose networks a stage builds on, in the order in which they are trained."""
+
+
+def effective_config(config: TrainConfig) -> dict[str, Any]:
+    """The part of the configuration that can change the weights of `config.stage`: no paths, logging, hardware or labels."""
+    sizes = {name: asdict(getattr(config.scale, name)) for name in SIZES_OF_STAGE[config.stage]}
+    settings = asdict(getattr(config, config.stage))
+    settings["training"].pop("checkpoint_every")
+    if config.stage == "cft" and config.cft.training_fidelity == "fixed":
+        settings.pop("sampled_fidelity")
+    return {
+        "stage": config.stage,
+        "seed": config.seed,
+        "precision": config.trainer.precision,
+        "scale": {"name": config.scale.name, "image_size": config.scale.image_size, **sizes},
+        "data": _content(asdict(config.data)),
+        config.stage: settings,
+    }
+
+
+def _content(data: dict[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in data.items() if key not in ("root", "table")}
+
+
+def identity(effective: dict[str, Any], ingredients: dict[str, str]) -> str:
+    """Ten hexadecimal digits of the SHA-256 over the effective configuration and the hashes of what it is fed with.
+
+    `ingredients` maps a name (an upstream network, a data folder) to a hash of its content.
+    """
+    canonical = json.dumps({"config": effective, "ingredients": ingredients}, sort_keys=True)
+    return hashlib.sha256(canonical.encode()).hexdigest()[:10]
+
+
+def run_name(config: TrainConfig, run_identity: str) -> str:
+    """Readable name of a run: scale, label (of stage III only), seed and identity."""
+    label = f"-{config.label}" if config.stage == "cft" else ""
+    return f"{config.scale.name}{label}-s{config.seed}-{run_identity}"

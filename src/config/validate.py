@@ -1,0 +1,142 @@
+"""Cross-field rules of the training configuration; all problems are reported at once."""
+
+from collections.abc import Iterator
+
+from src.config.identity import UPSTREAM_OF_STAGE
+from src.degradation.recipes import recipe_problems
+from src.settings.commands import TrainConfig
+from src.settings.errors import UserError
+from src.settings.metric_roles import RECORDED_ROLES
+from src.settings.scale import ScaleSettings
+from src.settings.stages import CftSettings, ImageLossSettings, LearningRateSettings, TrainingSettings
+
+PERCEPTUAL_NETWORKS = ("auto", "lpips_vgg", "st_lpips", "none")
+
+
+
+def validate(config: TrainConfig) -> None:
+    """Raise one `UserError` that lists every problem, each with key, value and what is allowed."""
+    problems = list(_problems(config))
+    if len(problems) == 1:
+        raise UserError(problems[0])
+    if problems:
+        raise UserError(f"{len(problems)} problems in the configuration:\n  " + "\n  ".join(problems))
+
+
+def _problems(config: TrainConfig) -> Iterator[str]:
+    yield from _choice("stage", config.stage, tuple(UPSTREAM_OF_STAGE))
+    yield from _scale(config.scale)
+    for name in UPSTREAM_OF_STAGE:
+        yield from _training(f"{name}.training", getattr(config, name).training, config.trainer.devices)
+    yield from _image_losses("vqgan.losses", config.vqgan.losses)
+    yield from _image_losses("cft.image_losses", config.cft.image_losses)
+    yield from _cft(config.cft, config.scale)
+    yield from _evaluation(config)
+    yield from _hardware(config)
+    for key, recipe in _recipes(config).items():
+        yield from (f"{key}: {problem}" for problem in recipe_problems(recipe))
+
+
+def _recipes(config: TrainConfig) -> dict:
+    return {
+        "code_predictor.degradation": config.code_predictor.degradation,
+        "cft.small_degradation": config.cft.small_degradation,
+        "cft.large_degradation": config.cft.large_degradation,
+        "recogniser.degradation": config.recogniser.degradation,
+        "benchmark.degradation": config.benchmark.degradation,
+    }
+
+
+def _choice(key: str, value: object, allowed: tuple[object, ...]) -> Iterator[str]:
+    if value not in allowed:
+        yield f"{key}: {value!r} is not one of {', '.join(map(str, allowed))}"
+
+
+def _positive(key: str, value: float) -> Iterator[str]:
+    if value <= 0:
+        yield f"{key}: {value} must be greater than 0"
+
+
+def _within(key: str, value: float, low: float, high: float) -> Iterator[str]:
+    if not low <= value <= high:
+        yield f"{key}: {value} must lie in [{low:g}, {high:g}]"
+
+
+def _ordered(key: str, pair: list[float]) -> Iterator[str]:
+    if len(pair) != 2 or pair[0] > pair[1]:
+        yield f"{key}: {pair} must be [lowest, highest]"
+
+
+def _scale(scale: ScaleSettings) -> Iterator[str]:
+    sizes = scale.autoencoder
+    stride = 2 ** (len(sizes.multipliers) - 1)
+    if sizes.image_size % stride:
+        yield f"scale.autoencoder.image_size: {sizes.image_size} must be a multiple of {stride}, the total stride"
+    if sizes.width % sizes.norm_groups:
+        yield f"scale.autoencoder.width: {sizes.width} must be a multiple of norm_groups {sizes.norm_groups}"
+    if scale.code_predictor.dim % scale.code_predictor.heads:
+        yield f"scale.code_predictor.dim: {scale.code_predictor.dim} must divide by heads {scale.code_predictor.heads}"
+    yield from _positive("scale.autoencoder.codebook_size", sizes.codebook_size)
+
+
+def _training(key: str, training: TrainingSettings, devices: int) -> Iterator[str]:
+    yield from _positive(f"{key}.iterations", training.iterations)
+    yield from _positive(f"{key}.checkpoint_every", training.checkpoint_every)
+    yield from _within(f"{key}.ema_decay", training.ema_decay, 0.0, 1.0)
+    if training.batch_size <= 0 or training.batch_size % max(devices, 1):
+        yield f"{key}.batch_size: {training.batch_size} must be positive and divide by trainer.devices {devices}"
+    yield from _learning_rate(f"{key}.learning_rate", training.learning_rate)
+
+
+def _learning_rate(key: str, rate: LearningRateSettings) -> Iterator[str]:
+    yield from _choice(f"{key}.kind", rate.kind, ("cosine", "multistep", "constant"))
+    yield from _positive(f"{key}.initial", rate.initial)
+    if rate.kind == "cosine" and not 0 <= rate.minimum <= rate.initial:
+        yield f"{key}.minimum: {rate.minimum} must lie between 0 and initial {rate.initial}"
+
+
+def _image_losses(key: str, losses: ImageLossSettings) -> Iterator[str]:
+    yield from _choice(f"{key}.perceptual_network", losses.perceptual_network, PERCEPTUAL_NETWORKS)
+    for name in ("pixel", "perceptual", "adversarial"):
+        yield from _within(f"{key}.{name}", getattr(losses, name), 0.0, float("inf"))
+
+
+def _cft(cft: CftSettings, scale: ScaleSettings) -> Iterator[str]:
+    allowed = [scale.image_size // 2**level for level in range(len(scale.autoencoder.multipliers))]
+    wrong = [size for size in cft.fused_sizes if size not in allowed]
+    if wrong:
+        yield f"cft.fused_sizes: {wrong} are no resolutions of scale {scale.name}; allowed are {allowed}"
+    yield from _choice("cft.training_fidelity", cft.training_fidelity, ("fixed", "sampled"))
+    yield from _ordered("cft.sampled_fidelity", cft.sampled_fidelity)
+    ends = [phase.until for phase in cft.phases]
+    if not ends or ends != sorted(set(ends)) or ends[-1] < cft.training.iterations:
+        yield f"cft.phases: the ends {ends} must increase and reach cft.training.iterations {cft.training.iterations}"
+    for number, phase in enumerate(cft.phases):
+        if phase.image_every < 0:
+            yield f"cft.phases.{number}.image_every: {phase.image_every} must be 0 (never) or more"
+
+
+def _evaluation(config: TrainConfig) -> Iterator[str]:
+    for value in config.evaluation.fidelities:
+        yield from _within("evaluation.fidelities", value, 0.0, 1.0)
+    if not config.evaluation.fidelities:
+        yield "evaluation.fidelities: [] must name at least one fidelity in [0, 1]"
+    yield from _positive("evaluation.batch_size", config.evaluation.batch_size)
+    yield from _positive("benchmark.count", config.benchmark.count)
+    yield from _choice("benchmark.split", config.benchmark.split, ("validation", "test"))
+    yield from _choice("metrics.family", config.metrics.family, ("auto", "offline", "standard"))
+    yield from _choice("metrics.primary", config.metrics.primary, RECORDED_ROLES)
+
+
+def _hardware(config: TrainConfig) -> Iterator[str]:
+    trainer = config.trainer
+    yield from _choice("trainer.accelerator", trainer.accelerator, ("cpu", "gpu", "auto"))
+    yield from _choice("trainer.precision", trainer.precision, ("32-true", "bf16-mixed"))
+    yield from _positive("trainer.devices", trainer.devices)
+    yield from _choice("logger.kind", config.logger.kind, ("wandb", "none"))
+    yield from _choice("logger.mode", config.logger.mode, ("auto", "online", "offline"))
+    if trainer.strategy not in ("auto", "ddp"):
+        yield (
+            f"trainer.strategy: {trainer.strategy!r} is not supported; use auto or ddp, because the adaptive GAN weight and "
+            "the weight average need whole parameters on every device and the networks fit one"
+        )

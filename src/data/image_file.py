@@ -1,0 +1,132 @@
+"""Images on disk, whatever their coding, as 8-bit RGB."""
+
+import io
+import struct
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+
+import cv2
+import numpy as np
+from jaxtyping import UInt8
+from PIL import ExifTags, Image, UnidentifiedImageError
+
+from src.checkpoints.files import atomic_path
+from src.settings.errors import UserError
+
+IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
+DECODE_ERRORS = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error, Image.DecompressionBombError)
+
+Upright = Callable[[np.ndarray], np.ndarray]
+UPRIGHT: dict[int, Upright] = {
+    2: lambda image: image[:, ::-1],
+    3: lambda image: image[::-1, ::-1],
+    4: lambda image: image[::-1],
+    5: lambda image: image.swapaxes(0, 1),
+    6: lambda image: image.swapaxes(0, 1)[:, ::-1],
+    7: lambda image: image[::-1, ::-1].swapaxes(0, 1),
+    8: lambda image: image.swapaxes(0, 1)[::-1],
+}
+"""What turns an image with this EXIF orientation upright; 1 is upright already."""
+
+
+def image_files(folder: Path) -> list[Path]:
+    """All images below a folder by suffix (`IMAGE_SUFFIXES`, any case), sorted; hidden ones are left out."""
+    found = (path for path in folder.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file())
+    return sorted(path for path in found if not any(part.startswith(".") for part in path.relative_to(folder).parts))
+
+
+def read_rgb(path: Path) -> UInt8[np.ndarray, "h w 3"]:
+    """Decode an image file.
+
+    EXIF orientation is applied; grey is tiled; palettes and CMYK are converted; an alpha channel is dropped and the
+    colours under it are kept as they are (codeformer.md 4); 16-bit values v become round(v / 257).
+
+    Raises:
+        UserError: the file is missing, unreadable, no image, or truncated.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror})") from None
+    try:
+        with Image.open(io.BytesIO(data)) as picture:
+            picture.load()
+            orientation = picture.getexif().get(ExifTags.Base.Orientation, 1)
+            image = _deep_png(data) if _is_deep_png(data) else _eight_bit(picture)
+    except UnidentifiedImageError:
+        raise UserError(f"{path}: is not an image that can be decoded; replace or remove it") from None
+    except DECODE_ERRORS as error:
+        raise UserError(f"{path}: is damaged ({_reason(error)}); replace or remove it") from None
+    return np.array(UPRIGHT.get(orientation, lambda upright: upright)(image), order="C")
+
+
+def image_side(path: Path) -> int:
+    """Side in pixels of a square image; reads the header only.
+
+    Raises:
+        UserError: the file is missing, no image, or not square.
+    """
+    try:
+        with Image.open(path) as picture:
+            width, height = picture.size
+    except UnidentifiedImageError:
+        raise UserError(f"{path}: is not an image that can be decoded; replace or remove it") from None
+    except DECODE_ERRORS as error:
+        raise UserError(f"{path}: cannot be read ({_reason(error)})") from None
+    return checked_side(path, width, height)
+
+
+def checked_side(path: Path, width: int, height: int) -> int:
+    """The side of a square image.
+
+    Raises:
+        UserError: it is not square.
+    """
+    if width != height:
+        raise UserError(
+            f"{path}: is {width} x {height} pixels; faces must be aligned squares, so crop and align it first"
+        )
+    return width
+
+
+def write_png(path: Path, image: UInt8[np.ndarray, "h w 3"]) -> None:
+    """Write an RGB image as PNG under a temporary name, then rename it.
+
+    Raises:
+        UserError: the file cannot be written.
+    """
+    try:
+        with atomic_path(path) as temporary:
+            Image.fromarray(np.ascontiguousarray(image)).save(temporary, format="PNG")
+    except OSError as error:
+        raise UserError(f"{path}: cannot be written ({error.strerror or error})") from None
+
+
+def _eight_bit(picture: Image.Image) -> UInt8[np.ndarray, "h w 3"]:
+    if picture.mode.startswith(("I", "F")):
+        return _scaled(np.asarray(picture))
+    if picture.mode == "P" and "transparency" in picture.info:
+        picture = picture.convert("RGBA")
+    return np.asarray(picture.convert("RGB"))
+
+
+def _is_deep_png(data: bytes) -> bool:
+    return data.startswith(b"\x89PNG\r\n\x1a\n") and data[24:25] == b"\x10"
+
+
+def _deep_png(data: bytes) -> UInt8[np.ndarray, "h w 3"]:
+    """A 16-bit PNG, of which Pillow would keep the upper byte of a colour only."""
+    image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    if image is None:
+        raise ValueError("the 16-bit PNG cannot be decoded")
+    return _scaled(image if image.ndim == 2 else image[:, :, 2::-1])
+
+
+def _scaled(image: np.ndarray) -> UInt8[np.ndarray, "h w 3"]:
+    eight = np.rint(np.clip(image, 0, 65535) / 257.0).astype(np.uint8)
+    return np.repeat(eight[:, :, None], 3, axis=2) if eight.ndim == 2 else eight
+
+
+def _reason(error: BaseException) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0]

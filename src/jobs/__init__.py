@@ -1,0 +1,1 @@
+"""Jobs: configuration in, runs, records and pictures out. The only place where settings become objects."""

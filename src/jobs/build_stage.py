@@ -1,0 +1,107 @@
+"""Settings and upstream runs become a stage and its training data."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TypeVar, cast
+
+from torch import nn
+
+from src.checkpoints.network_file import load_network
+from src.checkpoints.store import StoredRun
+from src.data.plan import Always, Clean, DegradationPlan, ImageOrCode, Share
+from src.data.source import FaceSource
+from src.jobs.upstream import Upstreams
+from src.losses.perceptual import PerceptualLoss
+from src.metrics.perceptual_network import build_perceptual
+from src.networks import CodeFormer, PatchDiscriminator, VqAutoencoder
+from src.settings.commands import TrainConfig
+from src.settings.errors import UserError
+from src.stages.cft import CftStage
+from src.stages.code_predictor import CodePredictorStage
+from src.stages.codeformer_weights import codeformer_sizes
+from src.stages.recogniser import RecogniserStage
+from src.stages.stage import Stage
+from src.stages.vqgan import VqganStage
+
+Network = TypeVar("Network", bound=nn.Module)
+
+
+def degradation_plan(config: TrainConfig) -> DegradationPlan:
+    """How the stage's training faces are degraded."""
+    if config.stage == "code_predictor":
+        return Always(config.code_predictor.degradation)
+    if config.stage == "cft":
+        cft = config.cft
+        phases = cft.phases if cft.fused_sizes else [phase for phase in cft.phases if phase.image_every == 0]
+        return ImageOrCode(phases or cft.phases, cft.small_degradation, cft.large_degradation)
+    if config.stage == "recogniser":
+        return Share(config.recogniser.degradation, config.recogniser.degraded_share)
+    return Clean()
+
+
+def build_stage(config: TrainConfig, upstreams: Upstreams, source: FaceSource) -> Stage:
+    """The stage to train, with its upstream networks loaded.
+
+    Raises:
+        UserError: an upstream network has other sizes than the scale, or stage II was trained on another VQGAN.
+    """
+    seed, scale = config.seed, config.scale
+    if config.stage == "vqgan":
+        return VqganStage(config.vqgan, scale, perceptual=_perceptual(config), seed=seed)
+    if config.stage == "recogniser":
+        return RecogniserStage(config.recogniser, scale, identities=source.identities, seed=seed)
+    vqgan = _autoencoder(config, upstreams.of("vqgan"))
+    if config.stage == "code_predictor":
+        return CodePredictorStage(config.code_predictor, scale, vqgan=vqgan, seed=seed)
+    return CftStage(
+        config.cft,
+        scale,
+        vqgan=vqgan,
+        predictor=_predictor(config, upstreams),
+        discriminator=_discriminator(config, upstreams.of("vqgan")),
+        perceptual=_perceptual(config),
+        seed=seed,
+    )
+
+
+def _perceptual(config: TrainConfig) -> PerceptualLoss | None:
+    losses = config.vqgan.losses if config.stage == "vqgan" else config.cft.image_losses
+    return build_perceptual(losses.perceptual_network, config.metrics.weights_dir) if losses.perceptual > 0 else None
+
+
+def load_fitting(key: str, path: Path, kind: type[Network], expected: dict) -> Network:
+    """The network in `path`, checked to be of `kind` and of the `expected` sizes.
+
+    Raises:
+        UserError: it is another network or of another scale.
+    """
+    loaded = load_network(path)
+    differing = [name for name, value in expected.items() if loaded.settings.get(name) != value]
+    if not isinstance(loaded.network, kind) or differing:
+        raise UserError(
+            f"{key}: {path} holds a {loaded.kind} whose {', '.join(differing) or 'kind'} differ from the configured scale; "
+            "choose the scale that it was trained at, or another upstream"
+        )
+    return cast(Network, loaded.network)
+
+
+def _autoencoder(config: TrainConfig, run: StoredRun) -> VqAutoencoder:
+    sizes = {"autoencoder": codeformer_sizes(config.scale, ())["autoencoder"]}
+    return load_fitting("upstream.vqgan", run.weights_file("vqgan"), VqAutoencoder, sizes)
+
+
+def _discriminator(config: TrainConfig, run: StoredRun) -> PatchDiscriminator:
+    sizes = {"discriminator": asdict(config.scale.discriminator)}
+    return load_fitting("upstream.vqgan", run.weights_file("vqgan_discriminator"), PatchDiscriminator, sizes)
+
+
+def _predictor(config: TrainConfig, upstreams: Upstreams) -> CodeFormer:
+    run, vqgan = upstreams.of("code_predictor"), upstreams.of("vqgan")
+    trained_on = run.status.facts.get("ingredients", {}).get("vqgan")
+    if trained_on != vqgan.status.weights["vqgan"]:
+        raise UserError(
+            f"upstream.code_predictor: {run.folder} was trained on another VQGAN ({str(trained_on)[:10]}) than "
+            f"upstream.vqgan {vqgan.folder} ({vqgan.status.weights['vqgan'][:10]}); choose two that belong together"
+        )
+    sizes = {name: codeformer_sizes(config.scale, ())[name] for name in ("autoencoder", "code_predictor")}
+    return load_fitting("upstream.code_predictor", run.weights_file("codeformer"), CodeFormer, sizes)

@@ -1,0 +1,188 @@
+"""Evaluates a finished run: the arms over fidelity, the baselines once a study, and the recogniser by verification."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from src.checkpoints.network_file import load_network
+from src.checkpoints.store import StoredRun
+from src.data import build_source
+from src.data.benchmark import Benchmark, build_benchmark
+from src.data.image_file import write_png
+from src.faces.grid import image_grid
+from src.jobs.evaluation import Evaluation, Faces, evaluate
+from src.jobs.recording import Provenance, arm_name, bare_record, record_evaluation, records_folder
+from src.jobs.upstream import Upstreams
+from src.metrics.build import build_suite
+from src.metrics.suite import MetricSuite
+from src.networks import CodeFormer, VqAutoencoder
+from src.restorers.base import Restorer
+from src.restorers.codeformer import CodeFormerRestorer
+from src.restorers.identity import IdentityRestorer
+from src.restorers.vqgan import VqganRestorer
+from src.settings.commands import TrainConfig
+from src.settings.data import SyntheticFacesSettings
+from src.tracking.records import Record, StoredRecord, read_record
+
+AUTOENCODER = "autoencoder"
+INPUT = "input"
+
+
+@dataclass(frozen=True)
+class Subject:
+    """One thing to evaluate: a restorer, what it is fed with and where its record goes."""
+
+    arm: str
+    folder: str
+    restorer: Restorer
+    inputs: Faces
+    column: str
+    """Heading of its pictures."""
+    is_baseline: bool
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Records of a run and the pictures of the first faces, by face and column."""
+
+    records: list[StoredRecord]
+    pictures: dict[str, dict[str, np.ndarray]]
+
+
+def cache_folder(config: TrainConfig) -> Path:
+    """Where rendered faces are kept."""
+    return Path(config.run_store) / "cache"
+
+
+def load_benchmark(config: TrainConfig) -> Benchmark:
+    """The configured benchmark at the scale's image size."""
+    size, split = config.scale.image_size, config.benchmark.split
+    source = build_source(config.data, split=split, size=size, cache=cache_folder(config))
+    return build_benchmark(source, config.benchmark, f"{config.data.kind}-{split}-{size}")
+
+
+def needs_recogniser(config: TrainConfig) -> bool:
+    """Rendered faces are recognised by the recogniser trained on them; photographs by published networks."""
+    return isinstance(config.data, SyntheticFacesSettings)
+
+
+def load_suite(config: TrainConfig, upstreams: Upstreams, device: torch.device) -> MetricSuite:
+    """The configured metrics, with the recogniser of rendered faces where the faces are rendered."""
+    recogniser = None
+    if needs_recogniser(config):
+        loaded = load_network(upstreams.of("recogniser").weights_file("recogniser"))
+        recogniser = (loaded.network.to(device), loaded.sha256)
+    return build_suite(config.metrics, rendered_recogniser=recogniser, device=device)
+
+
+def evaluate_run(
+    config: TrainConfig, run: StoredRun, upstreams: Upstreams, provenance: Provenance, device: torch.device
+) -> Measured:
+    """Evaluate what the run trained, write records and a picture grid below the study, and return them."""
+    benchmark, suite = load_benchmark(config), load_suite(config, upstreams, device)
+    print(suite.notice, flush=True)
+    template = bare_record(config, provenance)
+    shown = range(min(config.evaluation.shown_faces, len(benchmark)))
+    pictures: dict[str, dict[str, np.ndarray]] = {benchmark.names[i]: {"LQ": benchmark.lq[i]} for i in shown}
+    records = []
+    for subject in subjects(config, run, upstreams, benchmark, device):
+        folder = records_folder(config) / subject.folder
+        if subject.is_baseline and (kept := _kept_baseline(folder, benchmark, suite)):
+            records.append(kept)
+            continue
+        evaluation = _evaluate(config, subject, benchmark, suite, device)
+        records.append(StoredRecord(_record(config, template, subject, evaluation, benchmark, suite, folder), folder))
+        for i in shown:
+            if not subject.is_baseline:
+                pictures[benchmark.names[i]][subject.column] = evaluation.restored[i]
+    for i in shown:
+        pictures[benchmark.names[i]]["HQ"] = benchmark.hq[i]
+    _write_grid(records_folder(config).parent / "images" / f"{record_stem(config)}.png", pictures)
+    return Measured(records, pictures)
+
+
+def record_stem(config: TrainConfig) -> str:
+    """Folder of a run's records in its study: a new run of the same arm, scale and seed takes the place of the old one."""
+    return f"{arm_name(config)}-{config.scale.name}-s{config.seed}"
+
+
+def subjects(
+    config: TrainConfig, run: StoredRun, upstreams: Upstreams, benchmark: Benchmark, device: torch.device
+) -> Iterator[Subject]:
+    """The degraded input and the autoencoder on clean faces as baselines, then the run itself."""
+    yield Subject(INPUT, f"{INPUT}-{config.scale.name}", IdentityRestorer(), benchmark.lq, INPUT, True)
+    is_vqgan = config.stage == "vqgan"
+    vqgan = run if is_vqgan else upstreams.of("vqgan")
+    autoencoder = load_network(vqgan.weights_file("vqgan")).network.to(device)
+    assert isinstance(autoencoder, VqAutoencoder)
+    stem = record_stem(config) if is_vqgan else f"{AUTOENCODER}-{config.scale.name}"
+    yield Subject(AUTOENCODER, stem, VqganRestorer(autoencoder), benchmark.hq, "reconstruction", not is_vqgan)
+    if not is_vqgan:
+        yield from _fidelities(config, run, benchmark, device)
+
+
+def _fidelities(config: TrainConfig, run: StoredRun, benchmark: Benchmark, device: torch.device) -> Iterator[Subject]:
+    network = load_network(run.weights_file("codeformer")).network.to(device)
+    assert isinstance(network, CodeFormer)
+    adain = config.cft.adain if config.stage == "cft" else False
+    # Without fusion blocks every fidelity gives the same picture.
+    for fidelity in config.evaluation.fidelities if network.fused_sizes else [0.0]:
+        restorer = CodeFormerRestorer(network, fidelity=fidelity, adain=adain)
+        folder = f"{record_stem(config)}/w{fidelity:.2f}"
+        yield Subject(arm_name(config), folder, restorer, benchmark.lq, f"w={fidelity:g}", False)
+
+
+def _kept_baseline(folder: Path, benchmark: Benchmark, suite: MetricSuite) -> StoredRecord | None:
+    """A baseline's record that is still true: same pixels, same definitions."""
+    path = folder / "result.json"
+    if not path.is_file():
+        return None
+    record = read_record(path)
+    same = record.benchmark.get("hash") == benchmark.hash and set(record.metrics) == set(suite.definitions)
+    return StoredRecord(record, folder) if same else None
+
+
+def _evaluate(
+    config: TrainConfig, subject: Subject, benchmark: Benchmark, suite: MetricSuite, device: torch.device
+) -> Evaluation:
+    return evaluate(
+        subject.restorer,
+        subject.inputs,
+        benchmark,
+        suite,
+        device=device,
+        batch_size=config.evaluation.batch_size,
+        title=f"evaluate {subject.arm} {subject.column}",
+        progress=config.trainer.progress,
+    )
+
+
+def _record(
+    config: TrainConfig,
+    template: Record,
+    subject: Subject,
+    evaluation: Evaluation,
+    benchmark: Benchmark,
+    suite: MetricSuite,
+    folder: Path,
+) -> Record:
+    return record_evaluation(
+        folder,
+        template,
+        subject.restorer,
+        evaluation,
+        benchmark,
+        suite,
+        config.metrics.bootstrap_resamples,
+        arm=subject.arm,
+        baseline=subject.is_baseline,
+    )
+
+
+def _write_grid(path: Path, pictures: dict[str, dict[str, np.ndarray]]) -> None:
+    rows = [list(columns.values()) for columns in pictures.values()]
+    labels = list(next(iter(pictures.values())))
+    write_png(path, image_grid(rows, column_labels=labels))

@@ -1,0 +1,20 @@
+"""The number a sweep job returns to its sweeper."""
+
+import math
+from dataclasses import replace
+
+from src.jobs.evaluate_run import record_stem
+from src.jobs.recording import records_folder
+from src.settings.commands import TrainConfig
+from src.tracking.records import read_records
+
+
+def read_objective(config: TrainConfig, label: str) -> float:
+    """Best value of the primary metric over the arm's fidelities, signed so that smaller is better; NaN without one."""
+    folder = records_folder(config) / record_stem(replace(config, label=label))
+    values = []
+    for stored in read_records(folder).records:
+        metric = stored.record.metrics.get(stored.record.roles.get(config.metrics.primary, ""))
+        if metric is not None and metric.value is not None:
+            values.append(metric.value if metric.definition["direction"] == "lower" else -metric.value)
+    return min(values, default=math.nan)

@@ -1,0 +1,135 @@
+"""Turns an evaluation into a record of its study."""
+
+import shlex
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from src.config.identity import effective_config
+from src.data.benchmark import Benchmark
+from src.jobs.evaluation import Evaluation
+from src.metrics.statistics import bootstrap_mean
+from src.metrics.suite import MetricSuite, SuiteResult
+from src.restorers.base import Restorer
+from src.settings.commands import TrainConfig
+from src.settings.metric_roles import RECORDED_ROLES
+from src.tracking.provenance import git_commit, hardware
+from src.tracking.records import MetricValue, Record, utc_now, write_record
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """What all records of one run share."""
+
+    run: str
+    identity: str
+    overrides: Sequence[str]
+    weights: Mapping[str, str]
+
+
+def records_folder(config: TrainConfig) -> Path:
+    """Where the records of the configuration's study lie."""
+    return Path(config.run_store) / "studies" / config.study / "records"
+
+
+def arm_name(config: TrainConfig) -> str:
+    """The arm of stage III, the stage's name otherwise."""
+    return config.label if config.stage == "cft" else config.stage
+
+
+def command_line(overrides: Sequence[str]) -> str:
+    """The command that repeats a run."""
+    return shlex.join(["python", "-m", "src.train", *overrides])
+
+
+def bare_record(config: TrainConfig, provenance: Provenance) -> Record:
+    """A record without values: what is known before anything was measured."""
+    commit, dirty = git_commit()
+    return Record(
+        study=config.study,
+        arm=arm_name(config),
+        stage=config.stage,
+        run=provenance.run,
+        identity=provenance.identity,
+        created=utc_now(),
+        question=config.question,
+        seed=config.seed,
+        restorer="none",
+        fidelity=None,
+        adain=None,
+        baseline=False,
+        status="finished",
+        reason=None,
+        commit=commit,
+        dirty=dirty,
+        command=command_line(provenance.overrides),
+        config=effective_config(config),
+        benchmark={},
+        weights=dict(provenance.weights),
+        hardware=hardware() | {"python": sys.version.split()[0]},
+    )
+
+
+def metric_values(result: SuiteResult, n: int, *, resamples: int) -> dict[str, MetricValue]:
+    """Means with bootstrap intervals over images; distribution distances as they are."""
+    values = {}
+    for name, definition in result.definitions.items():
+        failures = result.failures.get(name, 0)
+        plain = definition.as_dict()
+        if name in result.per_image:
+            interval = bootstrap_mean(result.per_image[name], resamples, seed=0)
+            values[name] = MetricValue(plain, interval.mean, interval.n, failures, (interval.low, interval.high))
+        else:
+            values[name] = MetricValue(plain, result.distribution[name], n, failures, None)
+    return values
+
+
+def per_image_table(benchmark: Benchmark, result: SuiteResult) -> pd.DataFrame:
+    """One row a face: its name and every per-image value."""
+    columns: dict[str, Any] = {"name": list(benchmark.names)}
+    return pd.DataFrame(columns | {name: np.asarray(values) for name, values in result.per_image.items()})
+
+
+def benchmark_facts(benchmark: Benchmark) -> dict[str, Any]:
+    """The benchmark as a record names it; the hash stands for the pixels."""
+    facts = benchmark.manifest()
+    facts.pop("faces")
+    return facts | {"n": len(benchmark)}
+
+
+def primary_roles(suite: MetricSuite) -> dict[str, str]:
+    """Role to the id of the metric that stands for it."""
+    chosen = {role: suite.primary_id(role) for role in RECORDED_ROLES}
+    return {role: name for role, name in chosen.items() if name is not None}
+
+
+def record_evaluation(
+    folder: Path,
+    record: Record,
+    restorer: Restorer,
+    evaluation: Evaluation,
+    benchmark: Benchmark,
+    suite: MetricSuite,
+    resamples: int,
+    **changes: Any,
+) -> Record:
+    """Fill `record` with what was measured, apply `changes`, write it to `folder` and return it."""
+    knobs = restorer.knobs
+    filled = replace(
+        record,
+        restorer=restorer.name,
+        fidelity=knobs.get("fidelity"),
+        adain=knobs.get("adain"),
+        benchmark=benchmark_facts(benchmark),
+        metrics=metric_values(evaluation.result, len(benchmark), resamples=resamples),
+        roles=primary_roles(suite),
+        cost=evaluation.cost,
+        **changes,
+    )
+    write_record(folder, filled, per_image_table(benchmark, evaluation.result), overwrite=True)
+    return filled

@@ -1,0 +1,167 @@
+"""One run: find or train what it builds on, train it, evaluate it, write records."""
+
+import os
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.loggers import Logger
+
+from src.checkpoints.store import RunStatus, RunStore, StoredRun, read_run, write_status
+from src.config.identity import effective_config, identity, run_name
+from src.data import build_source
+from src.data.datamodule import FaceDataModule
+from src.data.training_set import TrainingSet
+from src.degradation.engine import degrade
+from src.jobs.board import print_leaderboard
+from src.jobs.build_stage import build_stage, degradation_plan
+from src.jobs.callbacks import FaceGrid, IterationCheckpoint, ProgressBar, ScalarLog
+from src.jobs.evaluate_run import cache_folder, evaluate_run
+from src.jobs.failures import clear_failure, write_failure
+from src.jobs.fit import build_trainer, fit, use_threads
+from src.jobs.processes import train_upstream
+from src.jobs.recording import Provenance
+from src.jobs.upstream import Upstreams
+from src.jobs.verification import evaluate_recogniser
+from src.settings.commands import TrainConfig
+from src.stages.stage import Stage
+from src.tracking.provenance import git_commit
+from src.tracking.wandb_run import finish, lightning_logger, log_evaluation
+
+
+def run_job(config: TrainConfig, overrides: list[str]) -> float | None:
+    """Train and evaluate one run; a failure is recorded before it is raised."""
+    try:
+        _run(config, overrides)
+    except Exception as error:
+        write_failure(config, overrides, str(error) or type(error).__name__)
+        raise
+    finally:
+        finish()
+    return None
+
+
+def _run(config: TrainConfig, overrides: list[str]) -> None:
+    use_threads(config.trainer)
+    upstreams = Upstreams(config, partial(train_upstream, overrides))
+    ingredients = upstreams.ingredients(config.stage)
+    run_identity = identity(effective_config(config), ingredients)
+    name = run_name(config, run_identity)
+    folder = RunStore(Path(config.run_store)).folder(config.stage, name)
+    logger = _logger(config, folder, run_identity, name)
+    status = RunStatus(config.stage, run_identity, name, "running", facts={"ingredients": ingredients})
+    run = train(config, folder, status, upstreams, logger)
+    if _is_first_rank():
+        _evaluate(config, run, upstreams, Provenance(name, run_identity, overrides, run.status.weights), logger)
+
+
+def train(config: TrainConfig, folder: Path, status: RunStatus, upstreams: Upstreams, logger: Logger | None) -> StoredRun:
+    """Train the run to its end, or return it if it is finished."""
+    found = read_run(folder)
+    if config.resume and found is not None and found.is_finished:
+        print(f"{config.stage} {status.name}: already trained", flush=True)
+        return found
+    pl.seed_everything(config.seed, workers=True, verbose=False)
+    source = build_source(config.data, split="train", size=config.scale.image_size, cache=cache_folder(config))
+    stage = build_stage(config, upstreams, source)
+    if _is_first_rank():
+        _prepare_folder(config, folder, status)
+    trainer = build_trainer(config.trainer, folder=folder, callbacks=_callbacks(config, folder), logger=logger)
+    fit(trainer, stage, _data(config, source), folder)
+    return _finish_training(config, folder, status, stage)
+
+
+def _finish_training(config: TrainConfig, folder: Path, status: RunStatus, stage: Stage) -> StoredRun:
+    if not _is_first_rank():
+        return StoredRun(folder, status)
+    commit, dirty = git_commit()
+    facts = status.facts | {"commit": commit, "dirty": dirty, "iteration": stage.iteration} | _choices(stage)
+    written = {"identity": status.identity, "stage": config.stage, "scale": config.scale.name, "commit": commit}
+    weights = stage.save_weights(folder / "weights", written)
+    return write_status(folder, replace(status, state="finished", weights=weights, facts=facts))
+
+
+def _choices(stage: Stage) -> dict[str, str]:
+    """What was chosen automatically: the perceptual network."""
+    if not hasattr(stage, "perceptual"):
+        return {}
+    return {"perceptual_network": stage.perceptual.network.name if stage.perceptual is not None else "none"}
+
+
+def _prepare_folder(config: TrainConfig, folder: Path, status: RunStatus) -> None:
+    import json
+
+    if not config.resume:
+        (folder / "checkpoints" / "last.ckpt").unlink(missing_ok=True)
+        (folder / "train_log.jsonl").unlink(missing_ok=True)
+    write_status(folder, status)
+    (folder / "config.json").write_text(json.dumps(effective_config(config), indent=2) + "\n")
+
+
+def _data(config: TrainConfig, source) -> FaceDataModule:
+    training = getattr(config, config.stage).training
+    plan = degradation_plan(config)
+    faces = TrainingSet(source, plan, seed=config.seed, flip_probability=config.data.flip_probability)
+    return FaceDataModule(
+        faces,
+        batch_size=training.batch_size,
+        iterations=training.iterations,
+        seed=config.seed,
+        workers=config.trainer.workers,
+        channels_last=config.trainer.channels_last,
+    )
+
+
+def _callbacks(config: TrainConfig, folder: Path) -> list[pl.Callback]:
+    training, trainer = getattr(config, config.stage).training, config.trainer
+    title = f"{config.stage} {config.label}" if config.stage == "cft" else config.stage
+    return [
+        ProgressBar(title, training.iterations, trainer.progress, trainer.log_every),
+        ScalarLog(folder, trainer.log_every),
+        _face_grid(config, folder),
+        IterationCheckpoint(folder, training.checkpoint_every),
+    ]
+
+
+def _face_grid(config: TrainConfig, folder: Path) -> FaceGrid:
+    import numpy as np
+
+    size, benchmark = config.scale.image_size, config.benchmark
+    source = build_source(config.data, split="validation", size=size, cache=cache_folder(config))
+    shown = range(min(config.evaluation.shown_faces, len(source)))
+    hq = np.stack([source.image(index) for index in shown])
+    lq = np.stack([degrade(hq[i], benchmark.degradation, seed=benchmark.seed, index=i) for i in shown])
+    iterations = getattr(config, config.stage).training.iterations
+    return FaceGrid(folder, hq, lq, config.trainer.images_every, iterations)
+
+
+def _logger(config: TrainConfig, folder: Path, run_identity: str, name: str) -> Logger | None:
+    if config.logger.kind == "none":
+        return None
+    commit, dirty = git_commit()
+    shown = effective_config(config) | {"commit": commit, "dirty": dirty, "label": config.label, "study": config.study}
+    return lightning_logger(
+        config.logger, run_dir=folder, run_id=run_identity, name=name, group=config.study, job_type=config.stage, config=shown
+    )
+
+
+def _is_first_rank() -> bool:
+    return int(os.environ.get("LOCAL_RANK", "0")) == 0 and int(os.environ.get("RANK", os.environ.get("SLURM_PROCID", "0"))) == 0
+
+
+def _evaluate(
+    config: TrainConfig, run: StoredRun, upstreams: Upstreams, provenance: Provenance, logger: Logger | None
+) -> None:
+    use_gpu = config.trainer.accelerator != "cpu" and torch.cuda.is_available()
+    device = torch.device("cuda" if use_gpu else "cpu")
+    if config.stage == "recogniser":
+        evaluate_recogniser(config, run, device)
+        return
+    measured = evaluate_run(config, run, upstreams, provenance, device)
+    clear_failure(config)
+    if logger is not None:
+        log_evaluation(logger.experiment, measured.records, measured.pictures)
+    if "BFR_SWEEP" not in os.environ:
+        print_leaderboard(config)

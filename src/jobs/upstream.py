@@ -1,0 +1,98 @@
+"""Finds the networks that a stage builds on, and has missing ones trained first. Imports no torch."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from src.checkpoints.store import BUNDLED, RunStore, StoredRun, read_run
+from src.config.identity import UPSTREAM_OF_STAGE, effective_config, identity
+from src.data import build_source
+from src.settings.commands import TrainConfig
+from src.settings.errors import UserError
+
+WEIGHTS_OF_STAGE = {"vqgan": "vqgan", "code_predictor": "codeformer", "recogniser": "recogniser", "cft": "codeformer"}
+"""The kind of network whose hash stands for a stage."""
+
+TrainMissing = Callable[[str], None]
+"""Trains the named stage to the end, in a process of its own."""
+
+
+def data_fingerprint(config: TrainConfig) -> str:
+    """Hash of the training faces."""
+    source = build_source(config.data, split="train", size=config.scale.image_size, cache=None)
+    return source.fingerprint()
+
+
+@dataclass
+class Upstreams:
+    """Resolves `upstream.*` of a configuration; asks `train_missing` for what no store has."""
+
+    config: TrainConfig
+    train_missing: TrainMissing
+    _found: dict[str, StoredRun] = field(default_factory=dict)
+    _fingerprint: str | None = None
+
+    def of(self, stage: str) -> StoredRun:
+        """The run that provides `stage` for this configuration.
+
+        Raises:
+            UserError: a named run does not exist, or is not a finished run of that stage.
+        """
+        if stage not in self._found:
+            self._found[stage] = self._resolve(stage)
+        return self._found[stage]
+
+    def ingredients(self, stage: str) -> dict[str, str]:
+        """Hashes of everything that the training of `stage` is fed with."""
+        if self._fingerprint is None:
+            self._fingerprint = data_fingerprint(self.config)
+        networks = {name: network_hash(self.of(name)) for name in UPSTREAM_OF_STAGE[stage]}
+        return {"data": self._fingerprint, **networks}
+
+    def identity_of(self, stage: str) -> str:
+        """Identity of the run of `stage` under this configuration."""
+        return identity(effective_config(replace(self.config, stage=stage)), self.ingredients(stage))
+
+    def _resolve(self, stage: str) -> StoredRun:
+        choice = getattr(self.config.upstream, stage)
+        if choice not in ("auto", "bundled", "train"):
+            return _named_run(f"upstream.{stage}", Path(choice), stage)
+        wanted = self.identity_of(stage)
+        found = self._search(stage, wanted, choice)
+        if found is None:
+            if choice == "bundled":
+                raise UserError(
+                    f"upstream.{stage}: bundled, but the repository carries no {stage} for scale {self.config.scale.name}, "
+                    f"this data and these settings; use upstream.{stage}=auto to train one"
+                )
+            self.train_missing(stage)
+            found = self._search(stage, wanted, "train")
+        if found is None:
+            raise UserError(
+                f"upstream.{stage}: training it gave no finished run; run `python -m src.train stage={stage}` to see why"
+            )
+        return found
+
+    def _search(self, stage: str, wanted: str, choice: str) -> StoredRun | None:
+        stores = {"auto": [self._run_store, RunStore(BUNDLED)], "bundled": [RunStore(BUNDLED)], "train": [self._run_store]}
+        return next((run for store in stores[choice] if (run := store.find(stage, wanted))), None)
+
+    @property
+    def _run_store(self) -> RunStore:
+        return RunStore(Path(self.config.run_store))
+
+
+def network_hash(run: StoredRun) -> str:
+    """SHA-256 of the network that the run's stage trained."""
+    return run.status.weights[WEIGHTS_OF_STAGE[run.status.stage]]
+
+
+def _named_run(key: str, folder: Path, stage: str) -> StoredRun:
+    command = f"python -m src.train stage={stage}"
+    if not folder.is_dir():
+        raise UserError(f"{key}: the folder {folder} does not exist; give a run folder, auto, bundled or train ({command})")
+    run = read_run(folder)
+    if run is None or not run.is_finished or run.status.stage != stage:
+        found = "no run" if run is None else f"a {run.status.state} run of stage {run.status.stage}"
+        raise UserError(f"{key}: {folder} holds {found}, expected a finished run of stage {stage}; make one with {command}")
+    return run

@@ -1,0 +1,46 @@
+"""Evaluates the recogniser on identities it has never seen, clean and degraded."""
+
+import json
+
+import numpy as np
+import torch
+from torch import nn
+
+from src.checkpoints.files import atomic_path
+from src.checkpoints.network_file import load_network
+from src.checkpoints.store import StoredRun
+from src.data.benchmark import Benchmark
+from src.data.datamodule import to_network
+from src.jobs.evaluate_run import load_benchmark
+from src.jobs.evaluation import Faces, channels_first
+from src.metrics.verification import area_under_curve, pair_cosines
+from src.settings.commands import TrainConfig
+
+
+def evaluate_recogniser(config: TrainConfig, run: StoredRun, device: torch.device) -> dict[str, float]:
+    """Area under the ROC curve and mean cosines over all pairs of the benchmark's faces; written to verification.json."""
+    network = load_network(run.weights_file("recogniser")).network.to(device)
+    benchmark = load_benchmark(config)
+    numbers = {
+        **{f"clean_{name}": value for name, value in _verify(network, benchmark.hq, benchmark, device).items()},
+        **{f"degraded_{name}": value for name, value in _verify(network, benchmark.lq, benchmark, device).items()},
+    }
+    with atomic_path(run.folder / "verification.json") as temporary:
+        temporary.write_text(json.dumps(numbers | {"faces": len(benchmark)}, indent=2) + "\n")
+    print("recogniser: " + ", ".join(f"{name} {value:.3f}" for name, value in numbers.items()), flush=True)
+    return numbers
+
+
+def _verify(network: nn.Module, faces: Faces, benchmark: Benchmark, device: torch.device) -> dict[str, float]:
+    cosines, same = pair_cosines(_embed(network, faces, device), benchmark.identities)
+    return {
+        "auc": area_under_curve(cosines, same),
+        "cosine_same": float(cosines[same].mean()) if same.any() else float("nan"),
+        "cosine_different": float(cosines[~same].mean()) if (~same).any() else float("nan"),
+    }
+
+
+@torch.inference_mode()
+def _embed(network: nn.Module, faces: Faces, device: torch.device) -> np.ndarray:
+    batches = channels_first(faces).split(64)
+    return torch.cat([network(to_network(batch.to(device))).cpu() for batch in batches]).double().numpy()

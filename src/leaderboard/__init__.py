@@ -1,0 +1,1 @@
+"""Tables and curves that are built from records alone."""

@@ -1,0 +1,135 @@
+"""Which records may stand in one ranking: same faces, same definitions, same number of images, known origin."""
+
+from collections import Counter
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass
+
+from src.leaderboard.definition import fingerprint, images_asked
+from src.settings.errors import UserError
+from src.tracking.records import FACE_COLUMN, MetricValue, Record, StoredRecord
+
+
+@dataclass(frozen=True)
+class Protocol:
+    """What the ranked rows have in common."""
+
+    metric: str
+    """Id of the primary metric."""
+    benchmark: dict
+    measured: dict[str, MetricValue]
+    """By metric id: a value whose definition and number of images the others must match."""
+    per_image: bool
+    """Whether the primary metric has per-image values, so that differences have intervals."""
+
+
+def protocol_of(records: Sequence[StoredRecord], primary: str) -> Protocol | None:
+    """The protocol of most records (of the newest, between equals); None if nothing finished.
+
+    Raises:
+        UserError: no finished record has a metric for the role `primary`.
+    """
+    finished = [entry for entry in records if entry.record.status == "finished"]
+    if not finished:
+        return None
+    usable = [entry for entry in finished if primary in entry.record.roles]
+    if not usable:
+        roles = sorted({role for entry in finished for role in entry.record.roles})
+        study = finished[0].record.study
+        raise UserError(f"primary: {primary!r} was not measured in study {study!r}; take one of {', '.join(roles)}")
+    arms = [entry for entry in usable if not entry.record.baseline] or usable
+    main = _most_common(arms, lambda entry: _key(entry.record, primary))
+    same = [entry for entry in arms if _key(entry.record, primary) == _key(main.record, primary)]
+    metric = main.record.roles[primary]
+    measured = {name: _typical(same, name) for name in _names(same)}
+    return Protocol(metric, main.record.benchmark, measured, any(metric in _columns(entry) for entry in same))
+
+
+def difference(stored: StoredRecord, protocol: Protocol, primary: str) -> str | None:
+    """Why a finished record cannot be ranked with the others; None if it can."""
+    record = stored.record
+    missing = [name for name, value in _provenance(record).items() if not value]
+    if missing:
+        return f"its record lacks {', '.join(missing)}"
+    if record.benchmark.get("hash") != protocol.benchmark.get("hash"):
+        return f"other benchmark: {benchmark_name(record.benchmark)}, not {benchmark_name(protocol.benchmark)}"
+    if record.roles.get(primary) != protocol.metric:
+        return f"{primary} is {record.roles.get(primary, 'not measured')}, not {protocol.metric}"
+    for name, measured in record.metrics.items():
+        if reason := _other_measure(name, measured, protocol.measured.get(name)):
+            return reason
+    if record.metrics[protocol.metric].value is None:
+        return f"{protocol.metric} could not be measured on any image"
+    return _missing_images(stored, protocol)
+
+
+def benchmark_name(benchmark: dict) -> str:
+    """Readable name, size and the first digits of the hash."""
+    return f"{benchmark.get('name', 'unnamed')} (n={benchmark.get('n', '?')}, {str(benchmark.get('hash', '?'))[:8]})"
+
+
+def _provenance(record: Record) -> dict[str, object]:
+    weights = record.weights or record.baseline
+    return {"identity": record.identity, "benchmark hash": record.benchmark.get("hash"), "weights hashes": weights}
+
+
+def _other_measure(name: str, measured: MetricValue, usual: MetricValue | None) -> str | None:
+    if usual is None:
+        return None
+    if fingerprint(measured.definition) != fingerprint(usual.definition):
+        changed = sorted(
+            key
+            for key in {*measured.definition, *usual.definition}
+            if measured.definition.get(key) != usual.definition.get(key)
+        )
+        return f"other definition of {name} ({', '.join(changed)})"
+    if images_asked(measured) != images_asked(usual):
+        return f"{name} over {images_asked(measured)} images, not {images_asked(usual)}"
+    return None
+
+
+def _missing_images(stored: StoredRecord, protocol: Protocol) -> str | None:
+    if not protocol.per_image:
+        return None
+    try:
+        table = stored.per_image()
+    except UserError as error:
+        return str(error)
+    if table is None or protocol.metric not in table:
+        return f"per-image values of {protocol.metric} are missing"
+    return None
+
+
+def _columns(stored: StoredRecord) -> set[str]:
+    try:
+        table = stored.per_image()
+    except UserError:
+        return set()
+    return set() if table is None else set(table.columns) - {FACE_COLUMN}
+
+
+def _key(record: Record, primary: str) -> Hashable:
+    metric = record.roles[primary]
+    measured = record.metrics.get(metric)
+    count = images_asked(measured) if measured else 0
+    definition = fingerprint(measured.definition) if measured else ""
+    return record.benchmark.get("hash"), metric, definition, count
+
+
+def _names(records: Sequence[StoredRecord]) -> list[str]:
+    return list(dict.fromkeys(name for entry in records for name in entry.record.metrics))
+
+
+def _typical(records: Sequence[StoredRecord], name: str) -> MetricValue:
+    having = [entry for entry in records if name in entry.record.metrics]
+
+    def key(entry: StoredRecord) -> Hashable:
+        measured = entry.record.metrics[name]
+        return fingerprint(measured.definition), images_asked(measured)
+
+    return _most_common(having, key).record.metrics[name]
+
+
+def _most_common(records: Sequence[StoredRecord], key: Callable[[StoredRecord], Hashable]) -> StoredRecord:
+    """The newest record of the most frequent key; of equally frequent keys, that with the newest record."""
+    counts = Counter(key(entry) for entry in records)
+    return max(records, key=lambda entry: (counts[key(entry)], entry.record.created))

@@ -1,0 +1,35 @@
+"""Reading a metric's definition as it is stored with every value."""
+
+import json
+
+from src.metrics.statistics import Direction
+from src.tracking.records import MetricValue
+
+ARROWS: dict[Direction, str] = {"lower": "↓", "higher": "↑"}
+
+
+def direction_of(definition: dict) -> Direction:
+    """Which side is better.
+
+    Raises:
+        ValueError: the definition does not say so.
+    """
+    direction = definition.get("direction")
+    if direction not in ("lower", "higher"):
+        raise ValueError(f"metric definition without a direction: {definition}")
+    return "lower" if direction == "lower" else "higher"
+
+
+def fingerprint(definition: dict) -> str:
+    """Text that is equal for two definitions exactly if they measure the same."""
+    return json.dumps(definition, sort_keys=True)
+
+
+def is_distribution(measured: MetricValue) -> bool:
+    """Whether the metric is one number for a set of images (FID, KID): its size must then be equal to be compared."""
+    return str(measured.definition.get("role")).startswith("distribution")
+
+
+def images_asked(measured: MetricValue) -> int:
+    """Images that a value stands for; of a distribution distance only those measured: its bias depends on n."""
+    return measured.n if is_distribution(measured) else measured.n + measured.failures

@@ -1,0 +1,118 @@
+"""Chooses the metrics of a family from the weights at hand (conventions.md 6; weights_and_data.md)."""
+
+from dataclasses import dataclass, field
+
+import torch
+from torch import nn
+
+from src.checkpoints.catalogue import CATALOGUE, find_weights, load_weights, missing_sentence
+from src.checkpoints.files import sha256_of
+from src.metrics.distribution import InceptionFeatures, MobileNetFeatures, frechet_definition, kernel_definition
+from src.metrics.fidelity import Psnr, Ssim
+from src.metrics.identity import MobileFaceNetEmbedder, RenderedFaceEmbedder, identity_definitions
+from src.metrics.perceptual import PerceptualDistance, lpips_definition, st_lpips_definition
+from src.metrics.perceptual_network import load_lpips, load_st_lpips
+from src.metrics.suite import DistributionMetric, IdentityMetric, MetricSuite, PairMetric
+from src.settings.commands import MetricsSettings
+from src.settings.errors import UserError
+
+STANDARD_WEIGHTS = {"perceptual": ("vgg16", "alexnet"), "distribution": ("inception_fid",)}
+"""Weights of the field's own metrics, by role. Their recogniser (ArcFace IR-SE50) comes with the metrics part."""
+
+RenderedRecogniser = tuple[nn.Module, str]
+"""The suite's recogniser and the SHA-256 of its file."""
+
+
+@dataclass
+class _Parts:
+    pairs: list[PairMetric] = field(default_factory=list)
+    identities: list[IdentityMetric] = field(default_factory=list)
+    distributions: list[DistributionMetric] = field(default_factory=list)
+    absent: list[str] = field(default_factory=list)
+
+
+def build_suite(
+    settings: MetricsSettings, *, rendered_recogniser: RenderedRecogniser | None, device: torch.device
+) -> MetricSuite:
+    """The metrics of `settings.family`: `standard`, the `offline` stand-ins, or per role what is at hand (`auto`).
+
+    A stand-in keeps its own name. A role without any weights is left out, and the notice says so.
+    Raises:
+        UserError: the family is `standard` and weights are missing; the sentence names every file and where to put it.
+    """
+    where = settings.weights_dir
+    missing = [name for names in STANDARD_WEIGHTS.values() for name in names if not find_weights(name, where)]
+    if settings.family == "standard" and missing:
+        raise UserError("metrics.family: standard needs " + "; ".join(missing_sentence(name) for name in missing))
+    parts = _Parts(pairs=[PairMetric(metric.definition, metric) for metric in (Psnr(), Ssim())])
+    _add_perceptual(parts, settings, device)
+    _add_distribution(parts, settings, device)
+    _add_identity(parts, settings, rendered_recogniser, device)
+    suite = MetricSuite(parts.pairs, parts.identities, parts.distributions, "", device)
+    suite.notice = _notice(suite, parts.absent)
+    return suite
+
+
+def _takes_standard(settings: MetricsSettings, role: str) -> bool:
+    names = STANDARD_WEIGHTS[role]
+    return settings.family != "offline" and all(find_weights(name, settings.weights_dir) for name in names)
+
+
+def _hash(name: str, settings: MetricsSettings) -> str:
+    path = find_weights(name, settings.weights_dir)
+    return sha256_of(path) if path else CATALOGUE[name].sha256
+
+
+def _add_perceptual(parts: _Parts, settings: MetricsSettings, device: torch.device) -> None:
+    where = settings.weights_dir
+    if _takes_standard(settings, "perceptual"):
+        for trunk, name in (("vgg", "vgg16"), ("alex", "alexnet")):
+            network = load_lpips(trunk, where).to(device)
+            metric = PerceptualDistance(network, lpips_definition(trunk, _hash(name, settings)))
+            parts.pairs.append(PairMetric(metric.definition, metric))
+    elif find_weights("st_lpips_alex", where):
+        definition = st_lpips_definition(_hash("st_lpips_alex", settings))
+        metric = PerceptualDistance(load_st_lpips(where).to(device), definition)
+        parts.pairs.append(PairMetric(definition, metric))
+    else:
+        parts.absent.append("perceptual")
+
+
+def _add_distribution(parts: _Parts, settings: MetricsSettings, device: torch.device) -> None:
+    where = settings.weights_dir
+    if _takes_standard(settings, "distribution"):
+        source, digest = "torch-fidelity Inception, pool 2048", _hash("inception_fid", settings)
+        extract = InceptionFeatures(str(find_weights("inception_fid", where)), device)
+        frechet = frechet_definition("fid/gt", source, digest)
+        parts.distributions.append(DistributionMetric(frechet, kernel_definition("kid/gt", source, digest), extract))
+    elif find_weights("mobilenet_v2", where):
+        source, digest = "torchvision MobileNetV2 features[:14], mean-pooled, 96-d", _hash("mobilenet_v2", settings)
+        features = MobileNetFeatures(load_weights("mobilenet_v2", where), device)
+        frechet = frechet_definition("fd_mobilenetv2", source, digest)
+        kernel = kernel_definition("kd_mobilenetv2", source, digest)
+        parts.distributions.append(DistributionMetric(frechet, kernel, features))
+    else:
+        parts.absent.append("distribution")
+
+
+def _add_identity(
+    parts: _Parts, settings: MetricsSettings, rendered: RenderedRecogniser | None, device: torch.device
+) -> None:
+    if rendered is not None:
+        network, digest = rendered
+        names = identity_definitions("id_rendered", "this suite's recogniser of rendered faces", digest)
+        parts.identities.append(IdentityMetric(*names, RenderedFaceEmbedder(network)))
+    elif find_weights("mobilefacenet", settings.weights_dir):
+        digest = _hash("mobilefacenet", settings)
+        names = identity_definitions("id_mobilefacenet", "MobileFaceNet 128-d, ArcFace alignment at 112", digest)
+        embedder = MobileFaceNetEmbedder(load_weights("mobilefacenet", settings.weights_dir), device)
+        parts.identities.append(IdentityMetric(*names, embedder))
+    else:
+        parts.absent.append("identity")
+
+
+def _notice(suite: MetricSuite, absent: list[str]) -> str:
+    chosen = [f"{role} {suite.primary_id(role)}" for role in ("perceptual", "distribution", "identity")]
+    shown = ", ".join(text for text in chosen if not text.endswith("None"))
+    missing = f"; no weights for {', '.join(absent)}" if absent else ""
+    return f"metrics: {shown}{missing}"

@@ -1,0 +1,126 @@
+"""Identity similarity: the angle between embeddings of the restored and the true face."""
+
+import math
+from typing import Protocol
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn.functional import affine_grid, grid_sample, normalize
+
+from src.metrics.definition import MetricDefinition
+from src.networks.mobilefacenet import MobileFaceNet
+
+Image = Float[Tensor, "b 3 h w"]
+Landmarks = Float[Tensor, "b 5 2"]
+
+ARCFACE_TEMPLATE = ((38.2946, 51.6963), (73.5318, 51.5014), (56.0252, 71.7366), (41.5493, 92.3655), (70.7299, 92.2041))
+"""Left eye, right eye, nose, mouth corners of a 112 x 112 face as the ArcFace family expects it, (x, y) pixels."""
+FFHQ_TEMPLATE = (
+    (192.98138, 239.94708),
+    (318.90277, 240.1936),
+    (256.63416, 314.01935),
+    (201.26117, 371.41043),
+    (313.08905, 371.15118),
+)
+"""The same points in an FFHQ-aligned 512 x 512 face (codeformer.md 4)."""
+CROP = 112
+MARGIN = 1e-7
+
+
+class Embedder(Protocol):
+    """Maps faces to unit-norm identity embeddings."""
+
+    def __call__(self, image: Image, landmarks: Landmarks | None) -> Float[Tensor, "b d"]:
+        """Embeddings of RGB faces in [0, 1]; landmarks in pixels, None for FFHQ-aligned faces."""
+
+
+def similarity_transform(source: Float[np.ndarray, "n 2"], target: Float[np.ndarray, "n 2"]) -> Float[np.ndarray, "2 3"]:
+    """Least-squares scale, rotation and shift that take `source` to `target` (Umeyama 1991, no reflection)."""
+    mean_s, mean_t = source.mean(0), target.mean(0)
+    s, t = source - mean_s, target - mean_t
+    a = (s * t).sum() / (s**2).sum()
+    b = (s[:, 0] * t[:, 1] - s[:, 1] * t[:, 0]).sum() / (s**2).sum()
+    turn = np.array([[a, -b], [b, a]])
+    return np.hstack([turn, (mean_t - turn @ mean_s)[:, None]])
+
+
+def align(image: Image, landmarks: Landmarks | None) -> Float[Tensor, "b 3 112 112"]:
+    """Warp faces so that their five points lie on the ArcFace template (bilinear)."""
+    size = image.shape[-1]
+    template = torch.tensor(FFHQ_TEMPLATE) * size / 512
+    points = template.expand(image.shape[0], 5, 2) if landmarks is None else landmarks
+    to_image = [similarity_transform(np.array(ARCFACE_TEMPLATE), p.double().cpu().numpy()) for p in points]
+    theta = torch.tensor(np.stack([_normalised(matrix, size) for matrix in to_image]), dtype=image.dtype)
+    grid = affine_grid(theta.to(image.device), [image.shape[0], 3, CROP, CROP], align_corners=False)
+    return grid_sample(image, grid, mode="bilinear", padding_mode="border", align_corners=False)
+
+
+def _normalised(matrix: Float[np.ndarray, "2 3"], size: int) -> Float[np.ndarray, "2 3"]:
+    """A pixel transform from crop to image in the [-1, 1] coordinates of `affine_grid`, pixel centres at integers."""
+    centre = (CROP - 1) / 2
+    linear = matrix[:, :2] * CROP / size
+    shift = (matrix[:, :2] @ np.array([centre, centre]) + matrix[:, 2] + 0.5) * 2 / size - 1
+    return np.hstack([linear, shift[:, None]])
+
+
+class MobileFaceNetEmbedder:
+    """MobileFaceNet on faces aligned to the ArcFace template."""
+
+    def __init__(self, weights: dict[str, Tensor], device: torch.device) -> None:
+        self._network = MobileFaceNet()
+        self._network.load_state_dict(weights)
+        self._network.to(device).eval()
+        self._mean = torch.tensor((0.485, 0.456, 0.406), device=device).view(1, 3, 1, 1)
+        self._std = torch.tensor((0.229, 0.224, 0.225), device=device).view(1, 3, 1, 1)
+
+    @torch.inference_mode()
+    def __call__(self, image: Image, landmarks: Landmarks | None) -> Float[Tensor, "b d"]:
+        """Unit-norm embeddings of RGB faces in [0, 1]."""
+        return normalize(self._network((align(image, landmarks) - self._mean) / self._std))
+
+
+class RenderedFaceEmbedder:
+    """The suite's own recogniser, trained on rendered identities; takes whole aligned faces."""
+
+    def __init__(self, network: nn.Module) -> None:
+        self._network = network.eval()
+
+    @torch.inference_mode()
+    def __call__(self, image: Image, landmarks: Landmarks | None) -> Float[Tensor, "b d"]:
+        """Unit-norm embeddings of RGB faces in [0, 1]."""
+        return normalize(self._network(image * 2 - 1))
+
+
+def cosine(a: Float[Tensor, "b d"], b: Float[Tensor, "b d"]) -> Float[Tensor, "b"]:
+    """Cosine of unit-norm embeddings, clamped to [-1 + 1e-7, 1 - 1e-7] in float64."""
+    return (a.double() * b.double()).sum(1).clamp(-1 + MARGIN, 1 - MARGIN)
+
+
+def degrees(cosines: Float[Tensor, "b"]) -> Float[Tensor, "b"]:
+    """Angle of a cosine."""
+    return torch.arccos(cosines) * 180 / math.pi
+
+
+def identity_definitions(name: str, source: str, sha256: str) -> tuple[MetricDefinition, MetricDefinition]:
+    """The cosine and the angle of one named recogniser."""
+    similarity = MetricDefinition(
+        id=name,
+        role="identity",
+        direction="higher",
+        range="[-1, 1], 1 for the same embedding",
+        formula="cosine of the embeddings of the restored and the true face",
+        source=source,
+        extractor_sha256=sha256,
+    )
+    angle = MetricDefinition(
+        id=f"{name}_degrees",
+        role="identity_degrees",
+        direction="lower",
+        range="[0, 180] degrees",
+        formula="arccos of the cosine, clamped by 1e-7",
+        source=source,
+        extractor_sha256=sha256,
+    )
+    return similarity, angle

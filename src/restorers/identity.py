@@ -1,0 +1,21 @@
+"""The baseline that returns its input."""
+
+from dataclasses import dataclass, field
+
+from jaxtyping import Float
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class IdentityRestorer:
+    """Returns the degraded face: what a method must beat (`Restorer`)."""
+
+    name: str = "identity"
+    image_size: int | None = None
+    parameters: int = 0
+    network_evaluations: int = 0
+    knobs: dict[str, float | int | bool] = field(default_factory=dict)
+
+    def restore(self, lq: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b 3 h w"]:
+        """The input, clamped to [-1, 1]."""
+        return lq.clamp(-1, 1)

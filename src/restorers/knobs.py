@@ -1,0 +1,29 @@
+"""Rules of the knobs that restorers share; imports no torch."""
+
+from src.settings.errors import UserError
+
+RESTORERS = ("codeformer", "vqgan", "bicubic", "identity")
+LEARNED = ("codeformer", "vqgan")
+"""Those that need a checkpoint."""
+
+
+def checked_fidelity(fidelity: float) -> float:
+    """`fidelity` itself.
+
+    Raises:
+        UserError: it is not in [0, 1].
+    """
+    if not 0 <= fidelity <= 1:
+        raise UserError(f"fidelity: {fidelity} must lie in [0, 1]; 0 trusts the codebook, 1 the input")
+    return float(fidelity)
+
+
+def checked_kind(kind: str) -> str:
+    """`kind` itself.
+
+    Raises:
+        UserError: there is no such restorer.
+    """
+    if kind not in RESTORERS:
+        raise UserError(f"restorer: {kind!r} is not one of {', '.join(RESTORERS)}")
+    return kind

@@ -1,0 +1,57 @@
+"""Which file `checkpoint=` means. Imports no torch, so that a mistake is told at once."""
+
+from pathlib import Path
+
+from src.checkpoints.store import BUNDLED
+from src.settings.errors import UserError
+
+STAGE_OF_KIND = {"codeformer": "cft", "vqgan": "vqgan"}
+"""Stage whose runs hold the final weights of a kind of network."""
+MAKE_ONE = "train one with `python -m src.train +experiment=quickstart`"
+
+
+def resolve_checkpoint(text: str, kind: str) -> Path:
+    """The weights file of a network of this kind (`codeformer` or `vqgan`).
+
+    `text` is a weights file; a run folder, whose `weights/<kind>.safetensors` is taken; `bundled`, the run that comes
+    with the repository; or `bundled/<start of its name>` where there are several.
+
+    Raises:
+        UserError: nothing is there; says which command makes it.
+    """
+    if text == "bundled" or text.startswith("bundled/"):
+        return _bundled(text, kind)
+    path = Path(text).expanduser()
+    if path.is_file():
+        return path
+    if not text or not path.is_dir():
+        raise UserError(
+            f"checkpoint: {text or 'an empty path'} does not exist; give a run folder or a weights file, or {MAKE_ONE}"
+        )
+    return _in_run(path, kind)
+
+
+def _in_run(folder: Path, kind: str) -> Path:
+    for candidate in (folder / "weights" / f"{kind}.safetensors", folder / f"{kind}.safetensors"):
+        if candidate.is_file():
+            return candidate
+    raise UserError(
+        f"checkpoint: the folder {folder} holds no weights/{kind}.safetensors; give the folder of a finished run, or "
+        f"{MAKE_ONE}"
+    )
+
+
+def _bundled(text: str, kind: str) -> Path:
+    found = {path.parents[1].name: path for path in BUNDLED.glob(f"{STAGE_OF_KIND[kind]}/*/weights/{kind}.safetensors")}
+    if not found:
+        raise UserError(
+            f"checkpoint: no {kind} weights are bundled with this copy; {MAKE_ONE}, and give its run folder"
+        )
+    start = text.removeprefix("bundled").lstrip("/")
+    fitting = [path for name, path in found.items() if name.startswith(start)]
+    if len(fitting) != 1:
+        choices = ", ".join(f"bundled/{name}" for name in sorted(found))
+        raise UserError(
+            f"checkpoint: {text} fits {len(fitting)} of the bundled {kind} weights; choose one of {choices}"
+        )
+    return fitting[0]

@@ -1,0 +1,176 @@
+"""The root configurations of the commands."""
+
+from dataclasses import dataclass
+
+from src.settings.data import BenchmarkSettings, DataSettings
+from src.settings.scale import ScaleSettings
+from src.settings.stages import CftSettings, CodePredictorSettings, RecogniserSettings, VqganSettings
+
+
+@dataclass(kw_only=True)
+class UpstreamSettings:
+    """Where a stage finds the networks it builds on: `auto` (run store, then bundled, then trained first), `bundled`,
+    `train` (run store, then trained first), or the path of a run folder or a weights file."""
+
+    vqgan: str
+    code_predictor: str
+    recogniser: str
+
+
+@dataclass(kw_only=True)
+class EvaluationSettings:
+    """What is measured after training."""
+
+    fidelities: list[float]
+    """Fidelity weights w in [0, 1] at which every arm is evaluated."""
+    batch_size: int
+    """Faces a restoration batch."""
+    shown_faces: int
+    """Faces of the picture grid and of the image table."""
+
+
+@dataclass(kw_only=True)
+class MetricsSettings:
+    """Which definitions are measured, and which one decides."""
+
+    family: str
+    """`auto` (standard where the weights are cached, else offline), `offline` or `standard`."""
+    primary: str
+    """Role that decides a comparison: perceptual, distribution, identity, psnr or ssim; named before the run."""
+    weights_dir: str | None
+    """Folder searched first for extractor weights (sub-folders as listed by the weights catalogue)."""
+    bootstrap_resamples: int
+    """Resamples of the bootstrap intervals."""
+
+
+@dataclass(kw_only=True)
+class TrainerSettings:
+    """Hardware; nothing here may change a result except precision."""
+
+    accelerator: str
+    """`cpu`, `gpu` or `auto`."""
+    devices: int
+    num_nodes: int
+    strategy: str
+    """`auto` or `ddp`; the networks fit one device, so that sharded strategies are refused."""
+    precision: str
+    """`32-true` or `bf16-mixed`."""
+    channels_last: bool
+    """Keep image tensors in channels-last memory order."""
+    workers: int
+    """Loader processes a device."""
+    threads: int
+    """Threads of CPU arithmetic; 0 leaves the library's choice."""
+    log_every: int
+    """Iterations between logged scalars."""
+    images_every: int
+    """Iterations between logged face grids; 0 logs them at the end only."""
+    progress: bool
+    """Show progress bars."""
+
+
+@dataclass(kw_only=True)
+class LoggerSettings:
+    """Weights & Biases."""
+
+    kind: str
+    """`wandb` or `none`."""
+    project: str
+    entity: str | None
+    mode: str
+    """`auto` (online when an account is configured, else offline), `online`, `offline`."""
+    tags: list[str]
+
+
+@dataclass(kw_only=True)
+class TrainConfig:
+    """Root of `python -m src.train`."""
+
+    stage: str
+    """Stage to train: vqgan, code_predictor, cft or recogniser; missing upstream stages are trained first."""
+    study: str
+    """Name of the comparison: W&B group, and folder of its leaderboard."""
+    label: str
+    """Name of this arm in the comparison."""
+    question: str
+    """What the study asks, printed above its leaderboard."""
+    seed: int
+    run_store: str
+    """Folder of all runs, relative to the working directory."""
+    resume: bool
+    """Continue an unfinished run of the same identity, and reuse a finished one."""
+    scale: ScaleSettings
+    data: DataSettings
+    vqgan: VqganSettings
+    code_predictor: CodePredictorSettings
+    cft: CftSettings
+    recogniser: RecogniserSettings
+    upstream: UpstreamSettings
+    benchmark: BenchmarkSettings
+    evaluation: EvaluationSettings
+    metrics: MetricsSettings
+    trainer: TrainerSettings
+    logger: LoggerSettings
+
+
+@dataclass(kw_only=True)
+class RestoreConfig:
+    """Root of `python -m src.restore`."""
+
+    input: str
+    """Image, or folder of images, of aligned faces."""
+    output: str
+    """Folder that receives the restored faces and the side-by-side grid."""
+    restorer: str
+    """`codeformer`, `vqgan`, `bicubic` or `identity`."""
+    checkpoint: str
+    """Run folder or weights file; `bundled` takes the checkpoints that come with the repository."""
+    fidelity: float
+    """Fidelity w in [0, 1]: 0 trusts the codebook, 1 the input."""
+    adain: bool | None
+    """Match the looked-up codes to the encoder output; null takes what the checkpoint was trained with."""
+    batch_size: int
+    device: str
+    """`cpu`, `cuda` or `auto`."""
+    overwrite: bool
+    """Replace files that are already in `output`."""
+    progress: bool
+
+
+@dataclass(kw_only=True)
+class LeaderboardConfig:
+    """Root of `python -m src.leaderboard`."""
+
+    records: str
+    """Folder that is searched for result.json, also in sub-folders."""
+    output: str | None
+    """Folder for leaderboard.md, leaderboard.csv and curve.png; null writes beside the records."""
+    study: str | None
+    """Take only records of this study; null takes all."""
+    primary: str
+    """Role that decides the order: perceptual, distribution, identity, psnr or ssim."""
+    resamples: int
+    """Bootstrap resamples."""
+    seed: int
+    """Seed of the bootstrap."""
+
+
+@dataclass(kw_only=True)
+class PreviewConfig:
+    """Root of `python -m src.dataset`."""
+
+    action: str
+    """`preview` writes a contact sheet HQ | LQ; `stats` prints the splits."""
+    output: str
+    """PNG to write."""
+    count: int
+    """Faces on the sheet."""
+    seed: int
+    size: int
+    """Side of the faces, pixels."""
+    split: str
+    overwrite: bool
+    """Replace `output` if it exists."""
+    data: DataSettings
+    degradations: list[str]
+    """Names of recipes in conf/degradation, one LQ column each."""

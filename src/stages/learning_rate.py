@@ -1,0 +1,17 @@
+"""Learning rate as a function of the iteration (codeformer.md 2): at iteration t the schedule's position is t - 1."""
+
+import math
+
+from src.settings.stages import LearningRateSettings
+
+
+def learning_rate_at(settings: LearningRateSettings, iteration: int, iterations: int) -> float:
+    """Learning rate of `iteration` (counted from 1) in a training of `iterations`."""
+    position = iteration - 1
+    if settings.kind == "cosine":
+        share = (1 + math.cos(math.pi * position / iterations)) / 2
+        return settings.minimum + (settings.initial - settings.minimum) * share
+    if settings.kind == "multistep":
+        passed = sum(position >= milestone for milestone in settings.milestones)
+        return settings.initial * settings.gamma**passed
+    return settings.initial

@@ -1,0 +1,1 @@
+"""Records of evaluations, their provenance, and the W&B view of them."""

@@ -1,0 +1,265 @@
+"""Records: one `result.json`, and one Parquet file of per-image values, for each evaluation of one arm at one fidelity.
+
+The leaderboard is built from these files alone; W&B shows a copy of them (conventions.md 5.3).
+"""
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from src.checkpoints.files import atomic_path
+from src.settings.errors import UserError
+
+if TYPE_CHECKING:
+    import pandas
+
+SCHEMA_VERSION = 1
+RECORD_NAME = "result.json"
+PER_IMAGE_NAME = "per_image.parquet"
+FACE_COLUMN = "name"
+"""Column of the per-image table that names the face; every other column is named by a metric id."""
+
+Status = Literal["finished", "failed"]
+
+
+@dataclass(frozen=True)
+class MetricValue:
+    """One metric of one evaluation."""
+
+    definition: dict
+    """What was measured: id, role, direction, extractor and its hash, reference set."""
+    value: float | None
+    """Null where no image could be measured."""
+    n: int
+    """Images the value is over."""
+    failures: int
+    """Images that could not be measured (no face found, no embedding)."""
+    interval: tuple[float, float] | None
+    """95 % bootstrap interval over images; null for distribution distances."""
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What a restoration takes."""
+
+    parameters: int
+    network_evaluations: int
+    """Forward passes of the largest network an image."""
+    seconds_per_image: float
+    peak_memory_mb: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Record:
+    """Everything that is needed to show, compare and repeat one evaluation."""
+
+    schema_version: int = SCHEMA_VERSION
+    study: str
+    arm: str
+    stage: str
+    run: str
+    """Readable run name."""
+    identity: str
+    """Hash of the configuration that can change the result."""
+    created: str
+    """UTC, ISO 8601."""
+    question: str
+    seed: int
+    restorer: str
+    fidelity: float | None
+    """w; null where the restorer has no such knob."""
+    adain: bool | None
+    baseline: bool
+    """Shown for orientation, without a rank."""
+    status: Status
+    reason: str | None
+    """Why it failed."""
+    commit: str
+    dirty: bool
+    command: str
+    config: dict
+    benchmark: dict
+    """hash, name, split, n, recipe, recipe_hash."""
+    weights: dict[str, str]
+    """Network name to SHA-256 of its file."""
+    metrics: dict[str, MetricValue] = field(default_factory=dict)
+    """By metric id."""
+    roles: dict[str, str] = field(default_factory=dict)
+    """Role (perceptual, distribution, identity, psnr, ssim) to the id of the metric that stands for it."""
+    cost: Cost | None = None
+    hardware: dict = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class StoredRecord:
+    """A record and the folder it lies in."""
+
+    record: Record
+    folder: Path
+
+    def per_image(self) -> "pandas.DataFrame | None":
+        """Table with the column `name` and one column a metric id, NaN where a face failed; None if there is none."""
+        import pandas
+
+        path = self.folder / PER_IMAGE_NAME
+        if not path.is_file():
+            return None
+        try:
+            return pandas.read_parquet(path)
+        except (OSError, ValueError) as error:
+            raise UserError(f"{path}: unreadable ({_first_line(error)}); evaluate this run again") from None
+
+
+@dataclass(frozen=True)
+class RecordSet:
+    """What `read_records` found."""
+
+    records: list[StoredRecord]
+    problems: list[str]
+    """One sentence for every result.json that could not be read."""
+
+
+def utc_now() -> str:
+    """The present as ISO 8601 in UTC, to the microsecond, so that the newest of two records can be told."""
+    return datetime.now(UTC).isoformat()
+
+
+def failed_record(record: Record, reason: str) -> Record:
+    """The record of an evaluation without numbers: `record` marked as failed with the first line of `reason`."""
+    sentence = _first_line(reason) or "no reason given"
+    return replace(record, status="failed", reason=sentence, metrics={}, cost=None, created=utc_now())
+
+
+def write_record(
+    folder: Path, record: Record, per_image: "pandas.DataFrame | None", *, overwrite: bool = False
+) -> Path:
+    """Write `per_image.parquet`, then `result.json`; both appear complete or not at all. Returns the JSON file's path.
+
+    Raises:
+        UserError: the folder holds a record already and `overwrite` is false.
+        ValueError: the per-image table has no unique column `name`, or a column that is no metric of the record.
+    """
+    path = folder / RECORD_NAME
+    if path.exists() and not overwrite:
+        raise UserError(f"{path}: there is a record already; delete it, or write to another folder")
+    text = json.dumps(_encode(record), sort_keys=True, indent=2, allow_nan=False) + "\n"
+    with atomic_path(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+        _write_per_image(folder / PER_IMAGE_NAME, record, per_image)
+    return path
+
+
+def _write_per_image(path: Path, record: Record, table: "pandas.DataFrame | None") -> None:
+    if table is None:
+        path.unlink(missing_ok=True)
+        return
+    if FACE_COLUMN not in table or table[FACE_COLUMN].duplicated().any():
+        raise ValueError(f"per-image values need a column {FACE_COLUMN!r} without duplicates")
+    if unknown := sorted(set(table.columns) - {FACE_COLUMN, *record.metrics}):
+        raise ValueError(f"per-image columns {unknown} are no metrics of the record")
+    with atomic_path(path) as temporary:
+        table.to_parquet(temporary, index=False)
+
+
+def read_records(root: Path) -> RecordSet:
+    """All records below `root`, ordered by path; a file that cannot be read becomes a sentence in `problems`.
+
+    Raises:
+        UserError: `root` is no folder, or holds no readable record.
+    """
+    if not root.is_dir():
+        raise UserError(f"records: {str(root)!r} is not a folder; give the folder that the runs were written to")
+    records, problems = [], []
+    for path in sorted(root.rglob(RECORD_NAME)):
+        try:
+            records.append(StoredRecord(read_record(path), path.parent))
+        except UserError as error:
+            problems.append(str(error))
+    if not records:
+        found = "; ".join(problems) if problems else f"no {RECORD_NAME} in it or below it"
+        raise UserError(f"records: nothing readable in {str(root)!r}: {found}; train or evaluate an arm first")
+    return RecordSet(records, problems)
+
+
+def read_record(path: Path) -> Record:
+    """The record in a `result.json`.
+
+    Raises:
+        UserError: the file is no JSON object, of another schema version, or lacks a field.
+    """
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path}: not valid JSON ({_first_line(error)}); evaluate this run again") from None
+    version = data.get("schema_version") if isinstance(data, dict) else None
+    if version != SCHEMA_VERSION:
+        raise UserError(
+            f"{path}: schema_version is {version!r}, this code reads {SCHEMA_VERSION}; evaluate this run again"
+        )
+    try:
+        return _decode(data)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise UserError(f"{path}: not a record of this suite ({_first_line(error)}); evaluate this run again") from None
+
+
+def _encode(record: Record) -> dict[str, Any]:
+    data: dict[str, Any] = _plain(asdict(record))
+    for metric in data["metrics"].values():
+        if metric["interval"] is not None and None in metric["interval"]:
+            metric["interval"] = None
+    return data
+
+
+def _decode(data: dict[str, Any]) -> Record:
+    names = {entry.name for entry in fields(Record)}
+    if names != set(data):
+        raise ValueError(f"missing or unknown fields: {', '.join(sorted(names ^ set(data)))}")
+    if data["status"] not in ("finished", "failed"):
+        raise ValueError(f"status {data['status']!r} is neither finished nor failed")
+    for name in ("study", "arm", "run", "identity", "created", "commit"):
+        if not isinstance(data[name], str):
+            raise ValueError(f"{name} is {data[name]!r}, not a text")
+    metrics = {name: _metric(value) for name, value in data["metrics"].items()}
+    fidelity = float(data["fidelity"]) if data["fidelity"] is not None else None
+    return Record(**{**data, "metrics": metrics, "cost": _cost(data["cost"]), "fidelity": fidelity})
+
+
+def _cost(data: Mapping[str, Any] | None) -> Cost | None:
+    if data is None:
+        return None
+    memory = data["peak_memory_mb"]
+    return Cost(
+        parameters=int(data["parameters"]),
+        network_evaluations=int(data["network_evaluations"]),
+        seconds_per_image=float(data["seconds_per_image"]),
+        peak_memory_mb=float(memory) if memory is not None else None,
+    )
+
+
+def _metric(data: Mapping[str, Any]) -> MetricValue:
+    interval = data["interval"]
+    pair = (float(interval[0]), float(interval[1])) if interval is not None else None
+    value = float(data["value"]) if data["value"] is not None else None
+    return MetricValue(dict(data["definition"]), value, int(data["n"]), int(data["failures"]), pair)
+
+
+def _plain(value: Any) -> Any:
+    """JSON's own types: numpy scalars become numbers, paths texts, and what is not finite null."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if hasattr(value, "tolist"):
+        return _plain(value.tolist())
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    return value if isinstance(value, bool | int | str) or value is None else str(value)
+
+
+def _first_line(error: object) -> str:
+    lines = str(error).strip().splitlines()
+    return lines[0].strip() if lines else type(error).__name__

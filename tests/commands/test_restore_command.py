@@ -1,0 +1,234 @@
+import json
+import subprocess
+import sys
+import time
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from src.checkpoints.files import sha256_of
+from src.checkpoints.network_file import save_network
+from src.data.image_file import read_rgb, write_png
+from src.data.levels import to_levels, to_network
+from src.networks import CodeFormer, VqAutoencoder
+from src.restore import restore
+from src.settings.commands import RestoreConfig
+from src.settings.errors import UserError
+from src.settings.scale import CodePredictorSize, VqAutoencoderSize
+
+AUTOENCODER = VqAutoencoderSize(
+    image_size=64,
+    width=8,
+    multipliers=[1, 2, 2],
+    residual_blocks=1,
+    attention_sizes=[16],
+    norm_groups=4,
+    codebook_size=16,
+    code_dim=8,
+)
+PREDICTOR = CodePredictorSize(dim=16, heads=2, layers=1)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory) -> Path:
+    """A run folder with random weights."""
+    folder = tmp_path_factory.mktemp("run")
+    torch.manual_seed(0)
+    sizes = {"autoencoder": asdict(AUTOENCODER)}
+    network = CodeFormer(AUTOENCODER, PREDICTOR, [16, 32])
+    settings = sizes | {"code_predictor": asdict(PREDICTOR), "fused_sizes": [16, 32]}
+    save_network(folder / "weights" / "codeformer.safetensors", "codeformer", network, settings, {"adain": "true"})
+    save_network(folder / "weights" / "vqgan.safetensors", "vqgan", VqAutoencoder(AUTOENCODER), sizes, {})
+    return folder
+
+
+def add_faces(folder: Path, *names: str, side: int = 64) -> Path:
+    for number, name in enumerate(names):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        pixels = np.random.default_rng(number).integers(0, 256, (side, side, 3), np.uint8)
+        Image.fromarray(pixels).save(folder / name)
+    return folder
+
+
+def config(given: Path, output: Path, run: Path, **changes) -> RestoreConfig:
+    values = {
+        "restorer": "codeformer",
+        "checkpoint": str(run),
+        "fidelity": 0.5,
+        "adain": None,
+        "batch_size": 2,
+        "device": "cpu",
+        "overwrite": False,
+        "progress": False,
+    }
+    return RestoreConfig(input=str(given), output=str(output), **(values | changes))
+
+
+def test_results_equal_the_network_whatever_the_batch_size(tmp_path, run):
+    faces = add_faces(tmp_path / "in", "a.png", "b.png", "c.png")
+    for batch_size in (1, 2, 8):
+        assert restore(config(faces, tmp_path / str(batch_size), run, batch_size=batch_size)) == 0
+    torch.manual_seed(0)
+    network = CodeFormer(AUTOENCODER, PREDICTOR, [16, 32]).eval()
+    for name in ("a.png", "b.png", "c.png"):
+        lq = torch.from_numpy(read_rgb(faces / name)).permute(2, 0, 1)[None]
+        with torch.no_grad():
+            expected = to_levels(network(to_network(lq), fidelity=0.5, adain=True).image)[0].permute(1, 2, 0).numpy()
+        for batch_size in (1, 2, 8):
+            difference = read_rgb(tmp_path / str(batch_size) / name).astype(int) - expected
+            assert np.abs(difference).max() <= 1
+
+
+def test_the_report_says_what_was_done(tmp_path, run, capsys):
+    faces = add_faces(tmp_path / "in", "a.jpg", "sub/b.png", side=100)
+    assert restore(config(faces, tmp_path / "out", run, fidelity=0.25)) == 0
+    report = json.loads((tmp_path / "out" / "restore.json").read_text())
+    assert report["knobs"] == {"fidelity": 0.25, "adain": True}
+    assert report["checkpoint_sha256"] == sha256_of(run / "weights" / "codeformer.safetensors")
+    assert [face["output"] for face in report["restored"]] == ["a.png", "sub/b.png"]
+    assert all(face["seconds"] > 0 for face in report["restored"])
+    assert report["problems"] == []
+    assert "restored 2 of 2 images" in capsys.readouterr().out
+    assert {path.relative_to(tmp_path / "out").as_posix() for path in (tmp_path / "out").rglob("*.*")} == {
+        "a.png",
+        "sub/b.png",
+        "grid.png",
+        "restore.json",
+    }
+
+
+def test_the_grid_holds_input_and_result_side_by_side(tmp_path, run):
+    faces = add_faces(tmp_path / "in", "a.png", "b.png")
+    restore(config(faces, tmp_path / "out", run))
+    grid = read_rgb(tmp_path / "out" / "grid.png")
+    for name in ("in/a.png", "out/a.png", "in/b.png", "out/b.png"):
+        assert _contains(grid, read_rgb(tmp_path / name).repeat(2, axis=0).repeat(2, axis=1))
+
+
+def _contains(grid: np.ndarray, tile: np.ndarray) -> bool:
+    side = tile.shape[0]
+    corners = np.argwhere((grid[: -side + 1, : -side + 1] == tile[0, 0]).all(axis=2))
+    return any((grid[y : y + side, x : x + side] == tile).all() for y, x in corners)
+
+
+def test_baselines_keep_the_size_of_every_image(tmp_path, run):
+    faces = add_faces(tmp_path / "in", "a.png", "b.png", side=40)
+    add_faces(faces, "c.png", side=24)
+    assert restore(config(faces, tmp_path / "out", run, restorer="identity", checkpoint="", batch_size=8)) == 0
+    for name in ("a.png", "b.png", "c.png"):
+        assert (read_rgb(tmp_path / "out" / name) == read_rgb(faces / name)).all()
+    assert restore(config(faces, tmp_path / "low", run, restorer="bicubic")) == 0
+    assert restore(config(faces, tmp_path / "codes", run, restorer="vqgan")) == 0
+    assert read_rgb(tmp_path / "codes" / "c.png").shape == (64, 64, 3)
+
+
+def test_a_damaged_file_is_named_and_the_others_are_restored(tmp_path, run, capsys):
+    faces = add_faces(tmp_path / "in", "a.png", "b.png", "c.png")
+    (faces / "b.png").write_bytes((faces / "b.png").read_bytes()[:200])
+    write_png(faces / "d.png", np.zeros((64, 48, 3), np.uint8))
+    assert restore(config(faces, tmp_path / "out", run)) == 1
+    errors = capsys.readouterr().err.splitlines()
+    assert len(errors) == 2
+    assert "b.png: is damaged" in errors[0]
+    assert "d.png: is 48 x 64 pixels" in errors[1]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.png", "c.png", "grid.png", "restore.json"]
+    report = json.loads((tmp_path / "out" / "restore.json").read_text())
+    assert [Path(problem["input"]).name for problem in report["problems"]] == ["b.png", "d.png"]
+
+
+def test_nothing_readable_is_an_error_and_writes_nothing(tmp_path, run):
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a.png").write_text("no image")
+    with pytest.raises(UserError, match=r"none of the images could be read: .*a.png"):
+        restore(config(tmp_path / "in", tmp_path / "out", run))
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"fidelity": 1.5}, r"fidelity: 1\.5 must lie in \[0, 1\]"),
+        ({"batch_size": 0}, "batch_size: 0 must be 1 or more"),
+        ({"device": "tpu"}, "device: 'tpu' is not one of auto, cpu, cuda"),
+        ({"restorer": "gfpgan"}, "restorer: 'gfpgan' is not one of"),
+        ({"checkpoint": "runs/none"}, r"checkpoint: runs/none does not exist; .*\+experiment=quickstart"),
+    ],
+)
+def test_wrong_settings_are_told_before_anything_is_written(tmp_path, run, changes, message):
+    faces = add_faces(tmp_path / "in", "a.png")
+    with pytest.raises(UserError, match=message):
+        restore(config(faces, tmp_path / "out", run, **changes))
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a CUDA device")
+def test_an_absent_device_is_named(tmp_path, run):
+    with pytest.raises(UserError, match="device: cuda was asked for, but torch finds no CUDA device"):
+        restore(config(add_faces(tmp_path / "in", "a.png"), tmp_path / "out", run, device="cuda"))
+
+
+def command(root: Path, *overrides: str) -> subprocess.CompletedProcess[str]:
+    line = [sys.executable, "-m", "src.restore", *overrides]
+    return subprocess.run(line, cwd=root, capture_output=True, text=True, timeout=120)
+
+
+def test_the_command_restores_names_what_it_could_not_read_and_never_replaces(tmp_path, run, root):
+    faces = add_faces(tmp_path / "in", "a.png")
+    (faces / "b.png").write_text("no image")
+    before = {path.name for path in root.iterdir()}
+    overrides = [f"input={faces}", f"output={tmp_path / 'out'}", f"checkpoint={run}", "fidelity=1", "device=cpu"]
+    done = command(root, *overrides)
+    assert done.returncode == 1
+    assert "restored 1 of 2 images" in done.stdout
+    assert done.stderr.startswith("not restored: ")
+    assert "b.png: is not an image" in done.stderr
+    assert (tmp_path / "out" / "a.png").is_file()
+    # Hydra leaves no folder or log behind.
+    assert {path.name for path in root.iterdir()} - before <= {"__pycache__"}
+    refused = command(root, *overrides)
+    assert refused.returncode == 2
+    assert "would be replaced; give another folder or overwrite=true" in refused.stderr
+
+
+@pytest.mark.parametrize(
+    ("overrides", "status", "message"),
+    [
+        ([], 2, "error: input, output: not given"),
+        (["input=nowhere", "output=out"], 2, "error: input: nowhere does not exist"),
+        (["fidelity=abc"], 1, "could not be converted to Float"),
+        (["fidelty=0.5"], 1, "fidelty"),
+        (["input=conf", "output=out"], 2, "error: input: the folder conf holds no image"),
+    ],
+)
+def test_mistakes_are_told_fast_without_a_traceback(root, overrides, status, message):
+    start = time.monotonic()
+    done = command(root, *overrides)
+    assert time.monotonic() - start < 10
+    assert done.returncode == status
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_mistakes_and_help_do_not_import_torch(root):
+    code = (
+        "import sys, runpy; sys.argv = ['restore', 'input=nowhere', 'output=out']\n"
+        "try:\n    runpy.run_module('src.restore', run_name='__main__')\n"
+        "except SystemExit as end:\n    print(end.code, 'torch' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, timeout=60)
+    assert done.stdout.split() == ["2", "False"], done.stderr
+
+
+def test_a_truncated_checkpoint_is_named(tmp_path, run, root):
+    faces = add_faces(tmp_path / "in", "a.png")
+    cut = tmp_path / "cut.safetensors"
+    cut.write_bytes((run / "weights" / "codeformer.safetensors").read_bytes()[:-50])
+    done = command(root, f"input={faces}", f"output={tmp_path / 'out'}", f"checkpoint={cut}")
+    assert done.returncode == 2
+    assert done.stderr.startswith("error: ")
+    assert "cut.safetensors" in done.stderr
+    assert not (tmp_path / "out").exists()

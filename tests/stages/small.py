@@ -1,0 +1,119 @@
+"""Settings and faces small enough to train a stage in a second."""
+
+from pathlib import Path
+
+import numpy as np
+import pytorch_lightning as pl
+
+from src.config.compose import compose_train
+from src.data.datamodule import FaceDataModule
+from src.data.training_set import TrainingSet
+from src.jobs.build_stage import degradation_plan
+from src.networks import CodeFormer, PatchDiscriminator, VqAutoencoder
+from src.settings.commands import TrainConfig
+from src.stages.cft import CftStage
+from src.stages.code_predictor import CodePredictorStage
+from src.stages.recogniser import RecogniserStage
+from src.stages.stage import Stage
+from src.stages.vqgan import VqganStage
+
+STAGES = ("vqgan", "code_predictor", "cft", "recogniser")
+
+OVERRIDES = [
+    "scale.autoencoder.image_size=32",
+    "scale.autoencoder.width=8",
+    "scale.autoencoder.multipliers=[1,2,2]",
+    "scale.autoencoder.codebook_size=32",
+    "scale.autoencoder.code_dim=8",
+    "scale.autoencoder.norm_groups=4",
+    "scale.code_predictor.dim=16",
+    "scale.code_predictor.heads=2",
+    "scale.code_predictor.layers=1",
+    "scale.discriminator.width=8",
+    "scale.discriminator.layers=2",
+    "scale.recogniser.width=8",
+    "scale.recogniser.input_size=32",
+    "vqgan.losses.adversarial_start=2",
+    "vqgan.losses.perceptual=0",
+    "vqgan.codebook.window=2",
+    "vqgan.codebook.restart_every=2",
+    "cft.image_losses.adversarial_start=2",
+    "cft.image_losses.perceptual=0",
+    "cft.fused_sizes=[16]",
+    "cft.training_fidelity=sampled",
+    "cft.phases=[{until: 4, image_every: 1, fidelity: 1.0}, {until: 100, image_every: 2, fidelity: 1.3}]",
+    *(f"{stage}.training.batch_size=4" for stage in STAGES),
+]
+
+
+class RandomFaces:
+    """Coloured noise at 32 px: the stages' mechanics do not care what they see."""
+
+    size, identities = 32, 4
+
+    def __init__(self, count: int = 10) -> None:
+        self._images = np.random.default_rng(0).integers(0, 256, (count, 32, 32, 3), np.uint8)
+
+    def __len__(self) -> int:
+        return len(self._images)
+
+    def image(self, index: int) -> np.ndarray:
+        return self._images[index]
+
+    def name(self, index: int) -> str:
+        return f"face_{index}"
+
+    def identity(self, index: int) -> int:
+        return index % self.identities
+
+    def landmarks(self, index: int) -> None:
+        return None
+
+    def fingerprint(self) -> str:
+        return "0" * 64
+
+
+def small_config(stage: str, iterations: int = 6) -> TrainConfig:
+    """Configuration of a stage that trains for `iterations` batches of 4."""
+    lengths = [f"{name}.training.iterations={iterations}" for name in STAGES]
+    return compose_train([*OVERRIDES, *lengths, f"stage={stage}"])
+
+
+def small_stage(config: TrainConfig) -> Stage:
+    """The configured stage with freshly initialised upstream networks."""
+    pl.seed_everything(0, verbose=False)
+    scale = config.scale
+    vqgan = VqAutoencoder(scale.autoencoder)
+    if config.stage == "vqgan":
+        return VqganStage(config.vqgan, scale, perceptual=None, seed=0)
+    if config.stage == "recogniser":
+        return RecogniserStage(config.recogniser, scale, identities=4, seed=0)
+    if config.stage == "code_predictor":
+        return CodePredictorStage(config.code_predictor, scale, vqgan=vqgan, seed=0)
+    predictor = CodeFormer(scale.autoencoder, scale.code_predictor, fused_sizes=())
+    predictor.load_autoencoder(vqgan)
+    critic = PatchDiscriminator(scale.discriminator)
+    return CftStage(config.cft, scale, vqgan=vqgan, predictor=predictor, discriminator=critic, perceptual=None, seed=0)
+
+
+def small_data(config: TrainConfig) -> FaceDataModule:
+    """The stage's stream over random faces."""
+    training = getattr(config, config.stage).training
+    faces = TrainingSet(RandomFaces(), degradation_plan(config), seed=0, flip_probability=0.5)
+    return FaceDataModule(
+        faces, batch_size=training.batch_size, iterations=training.iterations, seed=0, workers=0, channels_last=False
+    )
+
+
+def small_trainer(folder: Path, *callbacks: pl.Callback, **changes: object) -> pl.Trainer:
+    """A silent trainer of one pass."""
+    silent = {
+        "logger": False,
+        "enable_checkpointing": False,
+        "enable_progress_bar": False,
+        "enable_model_summary": False,
+        "use_distributed_sampler": False,
+    }
+    return pl.Trainer(
+        accelerator="cpu", max_epochs=1, default_root_dir=folder, callbacks=list(callbacks), **silent | changes
+    )

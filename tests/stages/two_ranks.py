@@ -1,0 +1,32 @@
+"""Trains one stage on two processes; each rank writes its weights' hash. Run: python -m tests.stages.two_ranks <stage> <dir>."""
+
+import hashlib
+import sys
+from pathlib import Path
+
+import torch
+from pytorch_lightning.strategies import DDPStrategy
+
+from tests.stages.small import small_config, small_data, small_stage, small_trainer
+
+
+def weights_hash(module: torch.nn.Module) -> str:
+    """SHA-256 over all parameters and the iteration-independent buffers."""
+    digest = hashlib.sha256()
+    for value in module.parameters():
+        digest.update(value.detach().numpy().tobytes())
+    return digest.hexdigest()
+
+
+def main(stage_name: str, folder: Path) -> None:
+    torch.set_num_threads(1)
+    config = small_config(stage_name, iterations=5)
+    stage = small_stage(config)
+    strategy = DDPStrategy(find_unused_parameters=True, process_group_backend="gloo")
+    trainer = small_trainer(folder, devices=2, strategy=strategy)
+    trainer.fit(stage, datamodule=small_data(config))
+    (folder / f"{stage_name}-{trainer.global_rank}.txt").write_text(weights_hash(stage))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1], Path(sys.argv[2]))
