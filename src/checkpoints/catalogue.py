@@ -57,7 +57,10 @@ CATALOGUE = {
         package_folder="weights/vST0.0",
     ),
     "alexnet": WeightsEntry(
-        file="alexnet-owt-7be5be79.pth", sha256="7be5be79", url=f"{TORCH}/alexnet-owt-7be5be79.pth", licence="BSD-3-Clause"
+        file="alexnet-owt-7be5be79.pth",
+        sha256="7be5be79",
+        url=f"{TORCH}/alexnet-owt-7be5be79.pth",
+        licence="BSD-3-Clause",
     ),
     "vgg16": WeightsEntry(
         file="vgg16-397923af.pth", sha256="397923af", url=f"{TORCH}/vgg16-397923af.pth", licence="BSD-3-Clause"

@@ -13,7 +13,6 @@ from src.settings.stages import CftSettings, ImageLossSettings, LearningRateSett
 PERCEPTUAL_NETWORKS = ("auto", "lpips_vgg", "st_lpips", "none")
 
 
-
 def validate(config: TrainConfig) -> None:
     """Raise one `UserError` that lists every problem, each with key, value and what is allowed."""
     problems = list(_problems(config))

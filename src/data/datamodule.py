@@ -4,22 +4,11 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
-from jaxtyping import Float, UInt8
-from torch import Tensor
 from torch.utils.data import DataLoader
 
+from src.data.levels import to_network
 from src.data.stream import StreamSampler
 from src.data.training_set import TrainingSet
-
-
-def to_network(image: UInt8[Tensor, "*b 3 h w"]) -> Float[Tensor, "*b 3 h w"]:
-    """Levels 0..255 to [-1, 1]."""
-    return image.float() / 127.5 - 1.0
-
-
-def to_levels(image: Float[Tensor, "*b 3 h w"]) -> UInt8[Tensor, "*b 3 h w"]:
-    """[-1, 1] (clamped) to rounded levels 0..255: the one conversion that pictures and metrics use."""
-    return ((image.float().clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8)
 
 
 class FaceDataModule(pl.LightningDataModule):

@@ -55,5 +55,5 @@ class Share:
     share: float
 
     def __call__(self, key: Key, seed: int) -> DegradationRecipe | None:
-        chance = keyed_generator(seed, key.epoch, key.index, "share").random()
+        chance = keyed_generator(seed, key.epoch, key.face, "share").random()
         return self.recipe if chance < self.share else None

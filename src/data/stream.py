@@ -13,7 +13,7 @@ class Key(NamedTuple):
 
     iteration: int
     epoch: int
-    index: int
+    face: int
 
 
 @lru_cache(maxsize=2)

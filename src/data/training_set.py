@@ -40,14 +40,14 @@ class TrainingSet(Dataset[Sample]):
         return len(self._source)
 
     def __getitem__(self, key: Key) -> Sample:
-        hq = self._source.image(key.index)
-        if keyed_generator(self._seed, key.epoch, key.index, "flip").random() < self._flip_probability:
+        hq = self._source.image(key.face)
+        if keyed_generator(self._seed, key.epoch, key.face, "flip").random() < self._flip_probability:
             hq = np.ascontiguousarray(hq[:, ::-1])
         recipe = self._plan(key, self._seed)
-        lq = hq if recipe is None else degrade(hq, recipe, seed=self._seed, index=key.index, epoch=key.epoch)
+        lq = hq if recipe is None else degrade(hq, recipe, seed=self._seed, index=key.face, epoch=key.epoch)
         return {
             "hq": to_tensor(hq),
             "lq": to_tensor(lq),
-            "identity": torch.tensor(self._source.identity(key.index)),
-            "index": torch.tensor(key.index),
+            "identity": torch.tensor(self._source.identity(key.face)),
+            "index": torch.tensor(key.face),
         }

@@ -2,12 +2,12 @@
 
 import math
 
-from src.faces.records import rgb
 from src.faces.compiled import inline
 from src.faces.factors import Background, Colour
 from src.faces.falloff import mix, smooth
 from src.faces.lighting import blend, dim
 from src.faces.noise import lattice, noise
+from src.faces.records import rgb
 
 
 @inline

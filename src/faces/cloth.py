@@ -1,11 +1,11 @@
 """Painting of neck and clothes, at rest coordinates (x, y) of the body."""
 
-from src.faces.records import rgb
 from src.faces.compiled import inline
 from src.faces.factors import Clothes, Colour
 from src.faces.falloff import bump, cover, mix, smooth
 from src.faces.lighting import blend, dim
 from src.faces.noise import noise, resolved
+from src.faces.records import rgb
 
 
 @inline

@@ -2,13 +2,13 @@
 
 import math
 
-from src.faces.records import rgb
 from src.faces.compiled import inline
-from src.faces.factors import Colour, EyeLook, Expression, Light, SkinLook
+from src.faces.factors import Colour, Expression, EyeLook, Light, SkinLook
 from src.faces.falloff import bump, clamp, cover, mix, smooth
 from src.faces.features import Features, lid_lines
 from src.faces.lighting import blend, dim, irradiance, times, unit
 from src.faces.noise import noise, resolved
+from src.faces.records import rgb
 
 
 @inline

@@ -11,7 +11,7 @@ from src.faces.lighting import hair_light
 from src.faces.noise import noise, resolved
 from src.faces.surface import SKULL_DEPTH, SKULL_HEIGHT, SKULL_Y, SKULL_Z
 
-DOME_ROWS, HANG_ROWS, COLUMNS = 20, 26, 73
+DOME_ROWS, HANG_ROWS, COLUMNS = 22, 34, 97
 
 # Azimuth in degrees from the front, and the height where hair ends there.
 _EDGE_AT = np.radians(np.array([0.0, 14.0, 28.0, 42.0, 54.0, 64.0, 74.0, 84.0, 100.0, 118.0, 135.0, 180.0]))

@@ -29,7 +29,7 @@ def _shape(rng: np.random.Generator, masculine: float, age: float, width: float)
         cheekbone=around(rng, 1.0, 0.3),
         brow_ridge=around(rng, 0.35 + 0.65 * masculine, 0.2),
         eye_width=around(rng, 0.50, 0.022),
-        eye_height=around(rng, 0.335 - 0.035 * masculine, 0.035),
+        eye_height=around(rng, 0.365 - 0.035 * masculine, 0.035),
         eye_tilt=around(rng, 0.035 - 0.03 * masculine, 0.045),
         eye_depth=around(rng, 0.9 + 0.2 * masculine, 0.2),
         lid_fold=around(rng, 0.11, 0.035),

@@ -68,11 +68,16 @@ def _mouth(f: Features) -> np.ndarray:
     return out
 
 
-def _nose(f: Features) -> Float[np.ndarray, "9 2"]:
-    bridge = [(0.0, f.nose_top + 0.15 + (f.nose_tip - f.nose_top - 0.15) * t) for t in (0.0, 0.35, 0.7, 1.0)]
-    low = f.nose_base - 0.02
-    base = [(x * f.nose_w, low - drop) for x, drop in ((-0.5, 0.1), (-0.25, 0.03), (0.0, 0.0), (0.25, 0.03), (0.5, 0.1))]
-    return np.array(bridge + base)
+@kernel
+def _nose(f: Features) -> np.ndarray:
+    out = np.empty((9, 2))
+    top = f.nose_top + 0.15
+    stops, drops = (0.0, 0.35, 0.7, 1.0), (0.1, 0.03, 0.0, 0.03, 0.1)
+    for i in range(4):
+        out[i, 0], out[i, 1] = 0.0, top + (f.nose_tip - top) * stops[i]
+    for i in range(5):
+        out[4 + i, 0], out[4 + i, 1] = (i - 2) * 0.25 * f.nose_w, f.nose_base - 0.02 - drops[i]
+    return out
 
 
 def frontal_points(f: Features) -> Float[np.ndarray, "51 2"]:

@@ -2,10 +2,10 @@
 
 import math
 
-from src.faces.records import rgb
 from src.faces.compiled import inline
 from src.faces.factors import Colour, Light
 from src.faces.falloff import clamp, mix, smooth
+from src.faces.records import rgb
 
 Vector = tuple[float, float, float]
 

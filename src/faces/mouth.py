@@ -1,12 +1,12 @@
 """Painting of the lips and of the open mouth."""
 
-from src.faces.records import rgb
 from src.faces.compiled import inline
 from src.faces.factors import Colour, SkinLook
 from src.faces.falloff import bump, clamp, cover, mix, smooth
 from src.faces.features import Features, lip_lines
 from src.faces.lighting import blend, dim, times
 from src.faces.noise import noise, resolved
+from src.faces.records import rgb
 
 
 @inline

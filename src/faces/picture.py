@@ -74,7 +74,7 @@ def _light(rng: np.random.Generator) -> Light:
         fill_direction=_direction(-1.1 if azimuth > 0.0 else 1.1, 0.15),
         fill=_grey(fill, around(rng, -0.02, 0.06)),
         above=_grey(ambient, -0.03),
-        below=_grey(ambient * 0.55, 0.06),
+        below=_grey(ambient * 0.8, 0.08),
         shadow=float(rng.uniform(0.4, 0.85)),
     )
 
@@ -113,7 +113,7 @@ def _camera(rng: np.random.Generator, skin: Colour) -> Camera:
     # A camera's automatic exposure meets the skin halfway.
     brightness = 0.3 * skin[0] + 0.6 * skin[1] + 0.1 * skin[2]
     exposure = min((0.36 / brightness) ** 0.36, 1.5) * math.exp(around(rng, 0.0, 0.09))
-    warmth = around(rng, 0.0, 0.05)
+    warmth = around(rng, 0.015, 0.04)
     return Camera(
         gain=(exposure * (1.0 + warmth), exposure * (1.0 + 0.2 * around(rng, 0.0, 0.05)), exposure * (1.0 - warmth)),
         contrast=float(rng.uniform(0.1, 0.5)),

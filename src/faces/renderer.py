@@ -27,6 +27,7 @@ from src.faces.pose import (
     to_screen,
 )
 from src.faces.raster import empty_buffer, rasterise
+from src.faces.records import record
 from src.faces.shading import EAR, HEAD, INNER_HAIR, NECK, TORSO, Scene, shade
 from src.faces.shadow import CELLS, cast, light_axes, lit_share
 from src.faces.surface import face_cuts, head_mesh, normals
@@ -84,8 +85,9 @@ class _Stage:
     def __init__(self, person: Identity, shot: Picture, samples: int) -> None:
         self.person, self.shot = person, shot
         self.f: Features = resolve(person.shape, shot.expression)
+        self.features, self.light = record(self.f), record(shot.light)
         self.turn, self.body_turn = head_rotation(shot.pose), body_rotation(shot.pose)
-        self.rest = head_mesh(face_cuts(self.f), self.f, shot.beard)
+        self.rest = head_mesh(face_cuts(self.f), self.features, record(shot.beard))
         self.view = align(self._anchors(), shot.pose, samples)
         self.head = _posed(rotate(self.rest, self.turn, HEAD_PIVOT), self.view)
         self.axes = light_axes(shot.light.key_direction)
@@ -106,15 +108,14 @@ class _Stage:
 
     def draw_hair(self, outer: Float32[np.ndarray, "s s 9"], solid: Float32[np.ndarray, "s s 9"]) -> None:
         """Draw the hair, whose inner side is opaque, and let it cast its shadow."""
-        look = self.shot.hair
-        if look.present <= 0.0:
+        if self.shot.hair.present <= 0.0:
             return
-        mesh, strands, inside = hair_mesh(self.f.width, look)
+        mesh, strands, inside = hair_mesh(self.f.width, record(self.shot.hair))
         posed = _posed(rotate(mesh, self.turn, HEAD_PIVOT), self.view)
-        cast(posed.points, inside, self.axes, 3, self.depth)
+        cast(posed.points, inside, self.axes, 2, self.depth)
         lit = self.lit(posed)
         tangents = hair_tangents(posed.points, strands)
-        values = hair_values(strands, inside, posed.normals, tangents, lit, self.shot.light)
+        values = hair_values(strands, inside, posed.normals, tangents, lit, self.light)
         rasterise(posed.screen, values, 1.0, 1, 2, outer)
         rasterise(posed.screen, values, INNER_HAIR, -1, 2, solid)
 
@@ -142,16 +143,16 @@ class _Stage:
             rasterise(posed.screen, _attributes(unrolled, posed, lit), 1.0, 0, -1, buffer)
 
     def scene(self) -> Scene:
-        """What the samples' colours depend on."""
+        """What the samples' colours depend on, as a record."""
         person, shot = self.person, self.shot
-        return Scene(
+        return record(Scene(
             self.f, shot.expression, person.skin, person.eyes, shot.hair, shot.beard, shot.glasses, shot.light,
             shot.clothes, shot.background, shot.camera,
-        )  # fmt: skip
+        ))  # fmt: skip
 
     def landmarks(self) -> Float[np.ndarray, "68 2"]:
         """iBUG points in samples."""
-        inner = points_on_screen(self.turned(on_surface(self.rest, frontal_points(self.f))), self.view)
+        inner = points_on_screen(self.turned(on_surface(self.rest, frontal_points(self.features))), self.view)
         return np.concatenate([jaw_points(self.rest, self.head.screen, self.f.chin_y), inner])
 
 

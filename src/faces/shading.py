@@ -4,7 +4,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-from src.faces.records import rgb
 from src.faces.background import background
 from src.faces.beard import beard_cover
 from src.faces.brows import brow_cover
@@ -30,9 +29,10 @@ from src.faces.glasses import frame_cover, lens_cover
 from src.faces.hair import strand_pattern
 from src.faces.lighting import blend, dim, gloss, irradiance, times, unit
 from src.faces.mouth import inside_mouth, lip_albedo, lip_cover, mouth_line
-from src.faces.noise import noise, resolved
+from src.faces.noise import noise
 from src.faces.parts import Part
 from src.faces.raster import DEPTH, EMPTY, FIRST, MATERIAL
+from src.faces.records import rgb
 from src.faces.skin import cavities, face_albedo, nostril, oiliness, redden, roughen
 from src.faces.tone import develop
 
@@ -64,6 +64,17 @@ Painted = tuple[float, float, float, int]
 
 
 @inline
+def _value(cell: np.ndarray, attribute: int) -> float:
+    return np.float64(cell[FIRST + attribute])
+
+
+@inline
+def _surface(cell: np.ndarray) -> tuple[float, float, Colour, float]:
+    n = unit(_value(cell, 3), _value(cell, 4), _value(cell, 5))
+    return _value(cell, 0), _value(cell, 1), n, _value(cell, 6)
+
+
+@inline
 def _lit_skin(albedo: Colour, n: Colour, lit: float, open_: float, oil: float, wet: float, light: Light) -> Colour:
     c = times(albedo, irradiance(n, lit, open_, 1.0, light))
     shine = 0.11 * oil * gloss(n, lit, 0.35 + wet, light) * open_
@@ -86,8 +97,7 @@ def _glasses_shade(x: float, y: float, s: Scene, step: float) -> float:
 
 @inline
 def _paint_head(cell: np.ndarray, s: Scene, step: float) -> Painted:
-    x, y, lit = cell[FIRST], cell[FIRST + 1], cell[FIRST + 6]
-    n = unit(cell[FIRST + 3], cell[FIRST + 4], cell[FIRST + 5])
+    x, y, n, lit = _surface(cell)
     f, look = s.features, s.skin
     part = _NOSE if _nose_part(x, y, f) else _SKIN
     open_ = cavities(x, y, f, look, step) * _glasses_shade(x, y, s, step)
@@ -136,8 +146,7 @@ def _paint_openings(
 
 @inline
 def _paint_ear(cell: np.ndarray, s: Scene, step: float) -> Painted:
-    p, q, lit = cell[FIRST], cell[FIRST + 1], cell[FIRST + 6]
-    n = unit(cell[FIRST + 3], cell[FIRST + 4], cell[FIRST + 5])
+    p, q, n, lit = _surface(cell)
     hollow = 0.55 * bump(p + 0.15, q - 0.1, 0.45, 0.5) + 0.3 * bump(math_ring(p, q) - 0.68, 0.0, 0.16, 1.0) * (q < 0.5)
     albedo = redden(rgb(s.skin.base), 0.35 + 0.9 * s.skin.blush)
     c = _lit_skin(albedo, n, lit, 1.0 - hollow, 0.5 * s.skin.gloss, 0.0, s.light)
@@ -152,8 +161,7 @@ def math_ring(p: float, q: float) -> float:
 
 @inline
 def _paint_body(cell: np.ndarray, s: Scene, step: float) -> Painted:
-    x, y, lit = cell[FIRST], cell[FIRST + 1], cell[FIRST + 6]
-    n = unit(cell[FIRST + 3], cell[FIRST + 4], cell[FIRST + 5])
+    x, y, n, lit = _surface(cell)
     inside = garment_distance(x, y, s.clothes)
     worn = cover(inside, step + 0.01)
     c = (0.0, 0.0, 0.0)
@@ -185,15 +193,15 @@ def _paint_solid(cell: np.ndarray, s: Scene, step: float) -> Painted:
 
 @inline
 def _paint_inner_hair(cell: np.ndarray, s: Scene, step: float) -> Painted:
-    locks, fine = strand_pattern(cell[FIRST], cell[FIRST + 1], s.hair, step / max(abs(cell[FIRST + 5]), 0.25))
-    c = dim(rgb(s.hair.root), 0.34 * cell[FIRST + 3] * max(1.0 + 0.3 * locks + 0.4 * fine, 0.1))
+    locks, fine = strand_pattern(_value(cell, 0), _value(cell, 1), s.hair, step / max(abs(_value(cell, 5)), 0.25))
+    c = dim(rgb(s.hair.root), 0.34 * _value(cell, 3) * max(1.0 + 0.3 * locks + 0.4 * fine, 0.1))
     return c[0], c[1], c[2], _HAIR
 
 
 @inline
 def _paint_hair(cell: np.ndarray, c: Colour, s: Scene, step: float) -> tuple[float, float, float, float]:
-    strand, t, inside = cell[FIRST], cell[FIRST + 1], cell[FIRST + 2]
-    diffuse, shine, facing = cell[FIRST + 3], cell[FIRST + 4], cell[FIRST + 5]
+    strand, t, inside = _value(cell, 0), _value(cell, 1), _value(cell, 2)
+    diffuse, shine, facing = _value(cell, 3), _value(cell, 4), _value(cell, 5)
     look = s.hair
     locks, fine = strand_pattern(strand, t, look, step / max(abs(facing), 0.25))
     soft = 0.11 + 0.1 * look.curl + 0.8 * step
@@ -212,7 +220,7 @@ def _paint_hair(cell: np.ndarray, c: Colour, s: Scene, step: float) -> tuple[flo
 
 @inline
 def _paint_glasses(cell: np.ndarray, c: Colour, s: Scene, step: float) -> tuple[float, float, float, float]:
-    x, y = cell[FIRST], cell[FIRST + 1]
+    x, y = _value(cell, 0), _value(cell, 1)
     look = s.glasses
     glass = lens_cover(x, y, look, step)
     if glass > 0.0:
@@ -259,11 +267,14 @@ def shade(
         for ox in range(size):
             u, v = (ox + 0.5) / size, (oy + 0.5) / size
             behind = background(u, v, s.background)
+            plain = develop(behind, u, v, s.camera)
             red, green, blue = 0.0, 0.0, 0.0
             for k in range(factor * factor):
                 y, x = oy * factor + k // factor, ox * factor + k % factor
-                r, g, b, part = _sample(solid[y, x], hair[y, x], sheet[y, x], behind, s, step)
-                shown = develop((r, g, b), u, v, s.camera)
+                part, shown = _BACKGROUND, plain
+                if max(solid[y, x, DEPTH], hair[y, x, DEPTH]) > EMPTY or sheet[y, x, DEPTH] > EMPTY:
+                    r, g, b, part = _sample(solid[y, x], hair[y, x], sheet[y, x], behind, s, step)
+                    shown = develop((r, g, b), u, v, s.camera)
                 red, green, blue = red + shown[0], green + shown[1], blue + shown[2]
                 if k == (factor // 2) * (factor + 1):
                     parts[oy, ox] = part

@@ -1,12 +1,12 @@
 """Colour and fine relief of the skin of face, ears and neck, at rest coordinates (x, y) of the face."""
 
-from src.faces.records import rgb
 from src.faces.compiled import inline
 from src.faces.factors import Colour, SkinLook
 from src.faces.falloff import bump, clamp, mix, smooth
 from src.faces.features import Features
 from src.faces.lighting import Vector, unit
 from src.faces.noise import noise, resolved
+from src.faces.records import rgb
 
 
 @inline
@@ -86,7 +86,7 @@ def cavities(x: float, y: float, f: Features, look: SkinLook, step: float) -> fl
     """Share of the room's light in [0, 1] that hollows and creases let through."""
     ax = abs(x)
     shade = 0.22 * bump(ax - 0.55, y + 0.12, 0.38, 0.42) + 0.12 * bump(ax - f.eye_x, y + 0.18, 0.75, 0.34)
-    shade += 0.42 * bump(ax, y - f.nose_base - 0.06, 0.62 * f.nose_w, 0.2)
+    shade += 0.3 * bump(ax, y - f.nose_base - 0.03, 0.55 * f.nose_w, 0.16)
     wing = bump(ax - 0.56 * f.nose_w, y - f.nose_tip - 0.1, 0.13, 0.3)
     shade += 0.3 * wing
     shade += 0.3 * bump(ax, y - f.mouth_y - f.gap_low - f.lip_low - 0.13, 0.62 * f.mouth_w + 0.1, 0.17)
@@ -100,9 +100,9 @@ def cavities(x: float, y: float, f: Features, look: SkinLook, step: float) -> fl
 def nostril(x: float, y: float, f: Features, step: float) -> float:
     """How dark a point is for being in a nostril, in [0, 1]."""
     ax = abs(x)
-    dx = (ax - 0.225 * f.nose_w) / (0.135 * f.nose_w)
-    dy = (y - f.nose_base + 0.075 - 0.16 * (ax - 0.2)) / 0.062
-    return smooth(1.25 + 4.0 * step, 0.55, dx * dx + dy * dy)
+    dx = (ax - 0.215 * f.nose_w) / (0.12 * f.nose_w)
+    dy = (y - f.nose_base + 0.075 - 0.16 * (ax - 0.2)) / 0.055
+    return smooth(1.25 + 4.0 * step, 0.55, dx * dx + dy * dy) * 0.9
 
 
 @inline

@@ -49,11 +49,12 @@ def _nose(ax: float, y: float, f: Features) -> float:
     t = clamp((y - f.nose_top) / length, 0.0, 1.0)
     height = mix(f.bridge, f.projection, t**1.25)
     half = mix(0.44, 0.54 * f.nose_w, t)
-    fade = smooth(f.nose_base + 0.06, f.nose_base - 0.34, y) * smooth(f.nose_top - 0.4, f.nose_top + 0.25, y)
+    base = f.nose_base + 0.05 - 0.5 * ax * ax
+    fade = smooth(base, base - 0.36, y) * smooth(f.nose_top - 0.4, f.nose_top + 0.25, y)
     u = min(ax / half, 1.0)
     ridge = (1.0 - u * u) ** 2 * (1.0 - 0.35 * u) * height * fade
     tip = bump(ax, y - f.nose_tip - 0.01, 0.46 * f.nose_w, 0.37) * (f.roundness + 0.16)
-    wing = bump(ax - 0.40 * f.nose_w, y - f.nose_tip - 0.12, 0.28, 0.27) * 0.27
+    wing = bump(ax - 0.38 * f.nose_w, y - f.nose_tip - 0.10, 0.29, 0.28) * 0.27
     return ridge + tip + wing
 
 

@@ -1,5 +1,6 @@
 """Prints the leaderboard of a study and says where everything is."""
 
+import sys
 from pathlib import Path
 
 from src.jobs.recording import records_folder
@@ -20,6 +21,8 @@ def print_leaderboard(config: TrainConfig) -> None:
         seed=0,
     )
     print(board.text)
+    for problem in board.problems:
+        print(f"warning: {problem}", file=sys.stderr)
     places = {"leaderboard": output, "pictures": records.parent / "images", "records": records}
     for name, place in places.items():
         print(f"{name:12s}{_shown(place)}")

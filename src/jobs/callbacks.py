@@ -11,7 +11,7 @@ import torch
 from jaxtyping import UInt8
 from tqdm import tqdm
 
-from src.data.datamodule import to_levels, to_network
+from src.data.levels import to_levels, to_network
 from src.data.image_file import write_png
 from src.faces.grid import image_grid
 from src.stages.stage import Stage
@@ -34,7 +34,12 @@ class ProgressBar(pl.Callback):
         assert isinstance(pl_module, Stage)
         hidden = not (self._enabled and trainer.is_global_zero)
         self._bar = tqdm(
-            total=self._iterations, initial=pl_module.iteration, desc=self._title, disable=hidden, mininterval=0.5, unit="it"
+            total=self._iterations,
+            initial=pl_module.iteration,
+            desc=self._title,
+            disable=hidden,
+            mininterval=0.5,
+            unit="it",
         )
 
     def on_train_batch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: Any) -> None:
@@ -74,7 +79,9 @@ class ScalarLog(pl.Callback):
         with self._path.open("a") as handle:
             handle.write(json.dumps({"iteration": iteration, **terms}) + "\n")
         for logger in trainer.loggers:
-            logger.log_metrics({"train/iteration": iteration} | {f"train/{name}": value for name, value in terms.items()})
+            logger.log_metrics(
+                {"train/iteration": iteration} | {f"train/{name}": value for name, value in terms.items()}
+            )
 
 
 class FaceGrid(pl.Callback):
@@ -130,5 +137,3 @@ class IterationCheckpoint(pl.Callback):
         if trainer.is_global_zero:
             os.replace(temporary, self._path)
         trainer.strategy.barrier()
-
-

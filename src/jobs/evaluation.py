@@ -10,7 +10,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from src.data.benchmark import Benchmark
-from src.data.datamodule import to_levels, to_network
+from src.data.levels import to_levels, to_network
 from src.metrics.suite import MetricSuite, SuiteResult
 from src.restorers.base import Restorer
 from src.tracking.records import Cost

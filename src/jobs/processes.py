@@ -1,10 +1,19 @@
 """Starting the training command again in a fresh process. Imports no torch."""
 
+import os
 import subprocess
 import sys
 from collections.abc import Sequence
 
 from src.settings.errors import UserError
+
+PARENT_VARIABLE = "BFR_PARENT"
+"""Set in the environment of a run that another run or a sweep started: the leaderboard is then printed by that one."""
+
+
+def has_parent() -> bool:
+    """True if another run or a sweep started this one."""
+    return PARENT_VARIABLE in os.environ
 
 
 def train_command(overrides: Sequence[str]) -> list[str]:
@@ -15,7 +24,7 @@ def train_command(overrides: Sequence[str]) -> list[str]:
 
 def run_training(overrides: Sequence[str]) -> int:
     """Run the command to its end and return its exit status; its output goes to this terminal."""
-    return subprocess.run(train_command(overrides)).returncode
+    return subprocess.run(train_command(overrides), env=os.environ | {PARENT_VARIABLE: str(os.getpid())}).returncode
 
 
 def train_upstream(overrides: Sequence[str], stage: str) -> None:
@@ -25,6 +34,7 @@ def train_upstream(overrides: Sequence[str], stage: str) -> None:
         UserError: the training failed.
     """
     print(f"upstream {stage}: not in the run store, training it first", flush=True)
-    status = run_training([*(text for text in overrides if not text.startswith("stage=")), f"stage={stage}"])
+    kept = [text for text in overrides if not text.startswith(("stage=", "study="))]
+    status = run_training([*kept, f"stage={stage}", "study=upstream"])
     if status != 0:
         raise UserError(f"upstream.{stage}: its training ended with exit status {status}; the reason is printed above")

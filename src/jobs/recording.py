@@ -124,7 +124,7 @@ def record_evaluation(
         record,
         restorer=restorer.name,
         fidelity=knobs.get("fidelity"),
-        adain=knobs.get("adain"),
+        adain=bool(knobs["adain"]) if "adain" in knobs else None,
         benchmark=benchmark_facts(benchmark),
         metrics=metric_values(evaluation.result, len(benchmark), resamples=resamples),
         roles=primary_roles(suite),

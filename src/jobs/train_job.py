@@ -1,33 +1,39 @@
 """One run: find or train what it builds on, train it, evaluate it, write records."""
 
+import json
 import os
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pytorch_lightning as pl
 import torch
-from pytorch_lightning.loggers import Logger
+from pytorch_lightning.loggers import WandbLogger
 
+from src.checkpoints.files import atomic_path
 from src.checkpoints.store import RunStatus, RunStore, StoredRun, read_run, write_status
 from src.config.identity import effective_config, identity, run_name
-from src.data import build_source
+from src.data import FaceSource, build_source
 from src.data.datamodule import FaceDataModule
 from src.data.training_set import TrainingSet
 from src.degradation.engine import degrade
 from src.jobs.board import print_leaderboard
 from src.jobs.build_stage import build_stage, degradation_plan
 from src.jobs.callbacks import FaceGrid, IterationCheckpoint, ProgressBar, ScalarLog
-from src.jobs.evaluate_run import cache_folder, evaluate_run
+from src.jobs.evaluate_run import Measured, cache_folder, evaluate_run
 from src.jobs.failures import clear_failure, write_failure
 from src.jobs.fit import build_trainer, fit, use_threads
-from src.jobs.processes import train_upstream
-from src.jobs.recording import Provenance
+from src.jobs.processes import has_parent, train_upstream
+from src.jobs.quiet import quieten
+from src.jobs.recording import Provenance, command_line
 from src.jobs.upstream import Upstreams
 from src.jobs.verification import evaluate_recogniser
 from src.settings.commands import TrainConfig
+from src.stages.cft import CftStage
 from src.stages.stage import Stage
-from src.tracking.provenance import git_commit
+from src.stages.vqgan import VqganStage
+from src.tracking.provenance import git_commit, hardware
 from src.tracking.wandb_run import finish, lightning_logger, log_evaluation
 
 
@@ -44,6 +50,7 @@ def run_job(config: TrainConfig, overrides: list[str]) -> float | None:
 
 
 def _run(config: TrainConfig, overrides: list[str]) -> None:
+    quieten()
     use_threads(config.trainer)
     upstreams = Upstreams(config, partial(train_upstream, overrides))
     ingredients = upstreams.ingredients(config.stage)
@@ -51,13 +58,16 @@ def _run(config: TrainConfig, overrides: list[str]) -> None:
     name = run_name(config, run_identity)
     folder = RunStore(Path(config.run_store)).folder(config.stage, name)
     logger = _logger(config, folder, run_identity, name)
-    status = RunStatus(config.stage, run_identity, name, "running", facts={"ingredients": ingredients})
+    facts = {"ingredients": ingredients, "command": command_line(overrides)}
+    status = RunStatus(config.stage, run_identity, name, "running", facts=facts)
     run = train(config, folder, status, upstreams, logger)
     if _is_first_rank():
         _evaluate(config, run, upstreams, Provenance(name, run_identity, overrides, run.status.weights), logger)
 
 
-def train(config: TrainConfig, folder: Path, status: RunStatus, upstreams: Upstreams, logger: Logger | None) -> StoredRun:
+def train(
+    config: TrainConfig, folder: Path, status: RunStatus, upstreams: Upstreams, logger: WandbLogger | None
+) -> StoredRun:
     """Train the run to its end, or return it if it is finished."""
     found = read_run(folder)
     if config.resume and found is not None and found.is_finished:
@@ -77,7 +87,8 @@ def _finish_training(config: TrainConfig, folder: Path, status: RunStatus, stage
     if not _is_first_rank():
         return StoredRun(folder, status)
     commit, dirty = git_commit()
-    facts = status.facts | {"commit": commit, "dirty": dirty, "iteration": stage.iteration} | _choices(stage)
+    facts = status.facts | {"commit": commit, "dirty": dirty, "iteration": stage.iteration, "hardware": hardware()}
+    facts |= _choices(stage)
     written = {"identity": status.identity, "stage": config.stage, "scale": config.scale.name, "commit": commit}
     weights = stage.save_weights(folder / "weights", written)
     return write_status(folder, replace(status, state="finished", weights=weights, facts=facts))
@@ -85,14 +96,12 @@ def _finish_training(config: TrainConfig, folder: Path, status: RunStatus, stage
 
 def _choices(stage: Stage) -> dict[str, str]:
     """What was chosen automatically: the perceptual network."""
-    if not hasattr(stage, "perceptual"):
+    if not isinstance(stage, VqganStage | CftStage):
         return {}
     return {"perceptual_network": stage.perceptual.network.name if stage.perceptual is not None else "none"}
 
 
 def _prepare_folder(config: TrainConfig, folder: Path, status: RunStatus) -> None:
-    import json
-
     if not config.resume:
         (folder / "checkpoints" / "last.ckpt").unlink(missing_ok=True)
         (folder / "train_log.jsonl").unlink(missing_ok=True)
@@ -100,7 +109,7 @@ def _prepare_folder(config: TrainConfig, folder: Path, status: RunStatus) -> Non
     (folder / "config.json").write_text(json.dumps(effective_config(config), indent=2) + "\n")
 
 
-def _data(config: TrainConfig, source) -> FaceDataModule:
+def _data(config: TrainConfig, source: FaceSource) -> FaceDataModule:
     training = getattr(config, config.stage).training
     plan = degradation_plan(config)
     faces = TrainingSet(source, plan, seed=config.seed, flip_probability=config.data.flip_probability)
@@ -126,8 +135,6 @@ def _callbacks(config: TrainConfig, folder: Path) -> list[pl.Callback]:
 
 
 def _face_grid(config: TrainConfig, folder: Path) -> FaceGrid:
-    import numpy as np
-
     size, benchmark = config.scale.image_size, config.benchmark
     source = build_source(config.data, split="validation", size=size, cache=cache_folder(config))
     shown = range(min(config.evaluation.shown_faces, len(source)))
@@ -137,22 +144,31 @@ def _face_grid(config: TrainConfig, folder: Path) -> FaceGrid:
     return FaceGrid(folder, hq, lq, config.trainer.images_every, iterations)
 
 
-def _logger(config: TrainConfig, folder: Path, run_identity: str, name: str) -> Logger | None:
+def _logger(config: TrainConfig, folder: Path, run_identity: str, name: str) -> WandbLogger | None:
     if config.logger.kind == "none":
         return None
     commit, dirty = git_commit()
     shown = effective_config(config) | {"commit": commit, "dirty": dirty, "label": config.label, "study": config.study}
     return lightning_logger(
-        config.logger, run_dir=folder, run_id=run_identity, name=name, group=config.study, job_type=config.stage, config=shown
+        config.logger,
+        run_dir=folder,
+        run_id=run_identity,
+        name=name,
+        group=config.study,
+        job_type=config.stage,
+        config=shown,
     )
 
 
 def _is_first_rank() -> bool:
-    return int(os.environ.get("LOCAL_RANK", "0")) == 0 and int(os.environ.get("RANK", os.environ.get("SLURM_PROCID", "0"))) == 0
+    return (
+        int(os.environ.get("LOCAL_RANK", "0")) == 0
+        and int(os.environ.get("RANK", os.environ.get("SLURM_PROCID", "0"))) == 0
+    )
 
 
 def _evaluate(
-    config: TrainConfig, run: StoredRun, upstreams: Upstreams, provenance: Provenance, logger: Logger | None
+    config: TrainConfig, run: StoredRun, upstreams: Upstreams, provenance: Provenance, logger: WandbLogger | None
 ) -> None:
     use_gpu = config.trainer.accelerator != "cpu" and torch.cuda.is_available()
     device = torch.device("cuda" if use_gpu else "cpu")
@@ -163,5 +179,18 @@ def _evaluate(
     clear_failure(config)
     if logger is not None:
         log_evaluation(logger.experiment, measured.records, measured.pictures)
-    if "BFR_SWEEP" not in os.environ:
+    _write_measured(run, measured)
+    if not has_parent():
         print_leaderboard(config)
+
+
+def _write_measured(run: StoredRun, measured: Measured) -> None:
+    """The numbers once more beside the weights, for the card of a bundled checkpoint."""
+    numbers = {
+        f"{stored.record.arm}@w{stored.record.fidelity}": {
+            name: metric.value for name, metric in stored.record.metrics.items()
+        }
+        for stored in measured.records
+    }
+    with atomic_path(run.folder / "measured.json") as temporary:
+        temporary.write_text(json.dumps(numbers, indent=2) + "\n")

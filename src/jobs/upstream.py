@@ -74,7 +74,11 @@ class Upstreams:
         return found
 
     def _search(self, stage: str, wanted: str, choice: str) -> StoredRun | None:
-        stores = {"auto": [self._run_store, RunStore(BUNDLED)], "bundled": [RunStore(BUNDLED)], "train": [self._run_store]}
+        stores = {
+            "auto": [self._run_store, RunStore(BUNDLED)],
+            "bundled": [RunStore(BUNDLED)],
+            "train": [self._run_store],
+        }
         return next((run for store in stores[choice] if (run := store.find(stage, wanted))), None)
 
     @property
@@ -90,9 +94,13 @@ def network_hash(run: StoredRun) -> str:
 def _named_run(key: str, folder: Path, stage: str) -> StoredRun:
     command = f"python -m src.train stage={stage}"
     if not folder.is_dir():
-        raise UserError(f"{key}: the folder {folder} does not exist; give a run folder, auto, bundled or train ({command})")
+        raise UserError(
+            f"{key}: the folder {folder} does not exist; give a run folder, auto, bundled or train ({command})"
+        )
     run = read_run(folder)
     if run is None or not run.is_finished or run.status.stage != stage:
         found = "no run" if run is None else f"a {run.status.state} run of stage {run.status.stage}"
-        raise UserError(f"{key}: {folder} holds {found}, expected a finished run of stage {stage}; make one with {command}")
+        raise UserError(
+            f"{key}: {folder} holds {found}, expected a finished run of stage {stage}; make one with {command}"
+        )
     return run

@@ -10,7 +10,7 @@ from src.checkpoints.files import atomic_path
 from src.checkpoints.network_file import load_network
 from src.checkpoints.store import StoredRun
 from src.data.benchmark import Benchmark
-from src.data.datamodule import to_network
+from src.data.levels import to_network
 from src.jobs.evaluate_run import load_benchmark
 from src.jobs.evaluation import Faces, channels_first
 from src.metrics.verification import area_under_curve, pair_cosines

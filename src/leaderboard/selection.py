@@ -8,8 +8,8 @@ from src.tracking.records import Record, StoredRecord
 def newest(records: Sequence[StoredRecord]) -> tuple[list[StoredRecord], list[str]]:
     """The records that count, and a sentence for each arm of which runs were left out.
 
-    Of the runs with the same arm, seed and benchmark, the newest counts at all its fidelities, so that no curve is patched
-    together from two runs. Baselines are measured again by many runs: their newest record counts.
+    Of the runs with the same arm, seed and benchmark, the newest counts at all its fidelities, so that no curve is
+    patched together from two runs. Baselines are measured again by many runs: their newest record counts.
     """
     ordered = sorted((entry for entry in records if entry.record.status == "finished"), key=_created)
     latest = {_run_key(entry.record): entry.record.identity for entry in ordered}

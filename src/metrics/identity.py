@@ -36,7 +36,9 @@ class Embedder(Protocol):
         """Embeddings of RGB faces in [0, 1]; landmarks in pixels, None for FFHQ-aligned faces."""
 
 
-def similarity_transform(source: Float[np.ndarray, "n 2"], target: Float[np.ndarray, "n 2"]) -> Float[np.ndarray, "2 3"]:
+def similarity_transform(
+    source: Float[np.ndarray, "n 2"], target: Float[np.ndarray, "n 2"]
+) -> Float[np.ndarray, "2 3"]:
     """Least-squares scale, rotation and shift that take `source` to `target` (Umeyama 1991, no reflection)."""
     mean_s, mean_t = source.mean(0), target.mean(0)
     s, t = source - mean_s, target - mean_t

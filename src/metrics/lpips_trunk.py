@@ -12,7 +12,7 @@ def lpips_with_trunk(trunk: str, weights: dict[str, Tensor]) -> nn.Module:
     Takes RGB in [-1, 1] and gives (b, 1, 1, 1).
     """
     network = lpips.LPIPS(net=trunk, pnet_rand=True, verbose=False)
-    keys = [key for key in network.net.state_dict()]
+    keys = list(network.net.state_dict())
     network.net.load_state_dict({key: weights[_torchvision_key(key)] for key in keys})
     return network.eval()
 

@@ -29,7 +29,9 @@ def _best_available(weights_dir: str | None) -> str:
         return "lpips_vgg"
     if find_weights("st_lpips_alex", weights_dir):
         return "st_lpips"
-    warnings.warn("no perceptual network has its weights here; training goes on without a perceptual loss", stacklevel=2)
+    warnings.warn(
+        "no perceptual network has its weights here; training goes on without a perceptual loss", stacklevel=2
+    )
     return "none"
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 import torch
@@ -14,7 +15,6 @@ from src.metrics.identity import Embedder, cosine, degrees
 
 Levels = UInt8[Tensor, "b 3 h w"]
 Landmarks = Float[Tensor, "b 5 2"]
-
 
 
 @dataclass(frozen=True)
@@ -101,12 +101,12 @@ class SuiteEvaluator:
             for pair in suite.pairs:
                 self._add(pair.definition.id, pair.measure(x, y))
             for identity in suite.identities:
-                truth = self._reference(identity.cosine.id, lambda m=identity: m.embed(y, landmarks))
+                truth = self._reference(identity.cosine.id, partial(identity.embed, y, landmarks))
                 similarity = cosine(identity.embed(x, landmarks), truth)
                 self._add(identity.cosine.id, similarity)
                 self._add(identity.angle.id, degrees(similarity))
             for metric in suite.distributions:
-                self._reference(metric.frechet.id, lambda m=metric: m.extract(y))
+                self._reference(metric.frechet.id, partial(metric.extract, y))
                 self._features.setdefault(metric.frechet.id, []).append(metric.extract(x).cpu())
         self._batches += 1
 
@@ -141,5 +141,3 @@ def _stacked(batches: list[Tensor]) -> Float[np.ndarray, "n d"]:
 
 def _finite(values: Float[np.ndarray, "n"]) -> Float[np.ndarray, "n"]:
     return np.where(np.isfinite(values), values, np.nan)
-
-

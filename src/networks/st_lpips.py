@@ -36,12 +36,8 @@ class _Trunk(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.slice1 = _indexed(0, nn.Conv2d(3, 64, 11, 1, 2), BlurDownsample(64), nn.ReLU())
-        self.slice2 = _indexed(
-            3, nn.MaxPool2d(3, 1), BlurDownsample(64), nn.Conv2d(64, 192, 5, padding=2), nn.ReLU()
-        )
-        self.slice3 = _indexed(
-            7, nn.MaxPool2d(3, 1), BlurDownsample(192), nn.Conv2d(192, 384, 3, padding=1), nn.ReLU()
-        )
+        self.slice2 = _indexed(3, nn.MaxPool2d(3, 1), BlurDownsample(64), nn.Conv2d(64, 192, 5, padding=2), nn.ReLU())
+        self.slice3 = _indexed(7, nn.MaxPool2d(3, 1), BlurDownsample(192), nn.Conv2d(192, 384, 3, padding=1), nn.ReLU())
         self.slice4 = _indexed(11, nn.Conv2d(384, 256, 3, padding=1), nn.ReLU())
         self.slice5 = _indexed(13, nn.Conv2d(256, 256, 3, padding=1), nn.ReLU())
 
@@ -95,9 +91,7 @@ class ShiftTolerantLpips(nn.Module):
         for depth, channels in enumerate(HEAD_CHANNELS):
             self.add_module(f"lin{depth}", _Head(channels))
 
-    def forward(
-        self, first: Float[Tensor, "b 3 h w"], second: Float[Tensor, "b 3 h w"]
-    ) -> Float[Tensor, "b"]:
+    def forward(self, first: Float[Tensor, "b 3 h w"], second: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b"]:
         """Distance of RGB images in [-1, 1]; 0 for equal ones, larger is less alike."""
         pairs = zip(self.net(self.scaling_layer(first)), self.net(self.scaling_layer(second)), strict=True)
         total = torch.zeros(first.shape[0], device=first.device)

@@ -45,7 +45,7 @@ class ImageLossSettings:
     perceptual: float
     """Weight of the perceptual distance."""
     perceptual_network: str
-    """`auto` (lpips_vgg where its trunk is cached, else st_lpips, else none with a warning), `lpips_vgg`, `st_lpips` or `none`."""
+    """`lpips_vgg`, `st_lpips`, `none`, or `auto`: lpips_vgg where its trunk is at hand, else st_lpips, else none and a warning."""
     adversarial: float
     """Factor on the adaptive weight of the hinge GAN term."""
     adversarial_start: int

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import torch
+from pytorch_lightning.core.optimizer import LightningOptimizer
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
@@ -80,7 +81,7 @@ class CftStage(Stage):
 
     def step(self, batch: Batch) -> dict[str, Tensor]:
         """Generator step, weight average, discriminator step on image iterations."""
-        generator, critic = self.optimizers()
+        generator, critic = self.two_optimizers()
         with self.toggled_optimizer(generator):
             image, terms = self._generator_step(generator, batch)
         self.average.update(self.network)
@@ -92,7 +93,7 @@ class CftStage(Stage):
             terms |= objective.terms
         return terms
 
-    def _generator_step(self, optimizer: Optimizer, batch: Batch) -> tuple[Tensor | None, dict[str, Tensor]]:
+    def _generator_step(self, optimizer: LightningOptimizer, batch: Batch) -> tuple[Tensor | None, dict[str, Tensor]]:
         with torch.no_grad():
             codes = self.vqgan.network.codes(batch["hq"])
             target = self.network.quantize.lookup(codes)

@@ -51,7 +51,6 @@ class CodePredictorStage(Stage):
         self.network.load_autoencoder(vqgan)
         self.network.freeze_decoder()
         self.average = WeightAverage(self.network, settings.training.ema_decay)
-        self.register_buffer("chance_top1", torch.tensor(1.0 / scale.autoencoder.codebook_size), persistent=False)
 
     def configure_optimizers(self) -> list[Optimizer]:
         """Adam for encoder and Transformer."""
@@ -66,7 +65,10 @@ class CodePredictorStage(Stage):
         self.guard(terms)
         self.descend(self.optimizers(), code_objective(terms, self.settings.losses))
         self.average.update(self.network)
-        return {name: value.detach() for name, value in terms.items()} | {"chance_top1": self.chance_top1}
+        return {name: value.detach() for name, value in terms.items()} | {"chance_top1": self._chance()}
+
+    def _chance(self) -> Tensor:
+        return torch.tensor(1.0 / self.scale.autoencoder.codebook_size, device=self.device)
 
     @torch.no_grad()
     def preview(self, batch: Batch) -> dict[str, Tensor]:

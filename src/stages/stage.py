@@ -7,6 +7,7 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
+from pytorch_lightning.core.optimizer import LightningOptimizer
 from torch import Tensor, nn
 from torch.optim import Adam, Optimizer
 
@@ -79,6 +80,12 @@ class Stage(pl.LightningModule):
         beta1, beta2 = settings.betas
         trained = [parameter for parameter in parameters if parameter.requires_grad]
         return Adam(trained, lr=settings.learning_rate.initial, betas=(beta1, beta2), fused=True)
+
+    def two_optimizers(self) -> tuple[LightningOptimizer, LightningOptimizer]:
+        """Those of generator and discriminator."""
+        optimizers = self.optimizers()
+        assert isinstance(optimizers, list)
+        return optimizers[0], optimizers[1]
 
     def descend(self, optimizer: Any, loss: Tensor) -> None:
         """One optimiser step down the gradient of `loss`."""

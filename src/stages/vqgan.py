@@ -4,6 +4,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 import torch
+from pytorch_lightning.core.optimizer import LightningOptimizer
 from torch import Tensor
 from torch.optim import Optimizer
 
@@ -48,7 +49,7 @@ class VqganStage(Stage):
 
     def step(self, batch: Batch) -> dict[str, Tensor]:
         """Generator step, weight average, discriminator step."""
-        generator, critic = self.optimizers()
+        generator, critic = self.two_optimizers()
         faces = batch["hq"]
         with self.toggled_optimizer(generator):
             image, terms = self._generator_step(generator, faces)
@@ -61,7 +62,7 @@ class VqganStage(Stage):
             terms |= objective.terms
         return terms
 
-    def _generator_step(self, optimizer: Optimizer, faces: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+    def _generator_step(self, optimizer: LightningOptimizer, faces: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         codebook = self.settings.codebook
         out = self.network(faces, beta=codebook.beta)
         objective = image_objective(
