@@ -17,11 +17,13 @@ def _moustache(ax: float, y: float, f: Features) -> float:
 
 @inline
 def _chin(ax: float, y: float, f: Features) -> float:
-    low = f.mouth_y + f.gap_low + f.lip_low
-    soul = smooth(low + 0.02, low + 0.2, y) * smooth(0.95, 0.6, ax)
-    sides = smooth(f.mouth_w + 0.02, f.mouth_w + 0.16, ax) * smooth(f.mouth_w + 0.42, f.mouth_w + 0.2, ax)
-    sides *= smooth(f.nose_base + 0.1, f.mouth_y, y)
-    return max(soul, sides)
+    middle, half = 0.5 * (f.nose_base + f.chin_y), 0.5 * (f.chin_y - f.nose_base) + 0.12
+    u, v = ax / (f.mouth_w + 0.3), (y - middle) / half
+    around = smooth(1.0, 0.72, u * u + v * v) * smooth(f.nose_base + 0.1, f.mouth_y, y)
+    lips = f.mouth_y + 0.5 * (f.gap_low + f.lip_low - f.gap_up - f.lip_up)
+    p = ax / (f.mouth_w + 0.1)
+    q = (y - lips) / (0.5 * (f.gap_up + f.lip_up + f.gap_low + f.lip_low) + 0.1)
+    return around * smooth(0.75, 1.15, p * p + q * q)
 
 
 @inline

@@ -58,5 +58,7 @@ def torso_mesh(size: float) -> np.ndarray:
             dip = 0.35 * smooth(1.3 * size, 0.0, ax)
             mesh[r, c, 0] = x
             mesh[r, c, 1] = 3.88 - rise + slope + dip + 4.5 * t * t + 0.25 * t
-            mesh[r, c, 2] = -2.7 - 0.02 * ax * ax + (1.75 + 0.2 * smooth(1.6, 0.0, ax)) * math.sin(min(t * 2.6, 1.0) * 1.5708)
+            mesh[r, c, 2] = (
+                -2.7 - 0.02 * ax * ax + (1.75 + 0.2 * smooth(1.6, 0.0, ax)) * math.sin(min(t * 2.6, 1.0) * 1.5708)
+            )
     return mesh

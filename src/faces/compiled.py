@@ -10,6 +10,9 @@ from typing import Any, TypeVar
 
 import numba
 
+_CONFIG: Any = numba.config
+_JIT: Any = numba.njit
+
 Function = TypeVar("Function", bound=Callable[..., Any])
 
 
@@ -32,8 +35,8 @@ def _writable(folder: Path) -> bool:
 
 def _cache_folder() -> Path | None:
     bases = [Path(__file__).parent / "__pycache__"]
-    if numba.config.CACHE_DIR:
-        bases.insert(0, Path(numba.config.CACHE_DIR))
+    if _CONFIG.CACHE_DIR:
+        bases.insert(0, Path(_CONFIG.CACHE_DIR))
     if "HOME" in os.environ:
         bases.append(Path(os.environ["HOME"]) / ".cache" / "numba")
     name = f"faces-{_source_digest()}"
@@ -43,20 +46,23 @@ def _cache_folder() -> Path | None:
 _FOLDER = _cache_folder()
 
 
+def _compile(function: Any, **options: bool) -> Any:
+    # Run-time type checkers wrap functions from the inside; Numba needs the plain one.
+    return _JIT(error_model="numpy", **options)(inspect.unwrap(function))
+
+
 def inline(function: Function) -> Function:
     """Compile a function that is called from kernels only."""
-    # Run-time type checkers wrap functions from the inside; Numba needs the plain one.
-    return numba.njit(error_model="numpy")(inspect.unwrap(function))
+    return _compile(function)
 
 
 def kernel(function: Function) -> Function:
     """Compile a function that Python calls; the machine code is cached on disk where a folder can be written."""
-    plain = inspect.unwrap(function)
     if _FOLDER is None:
-        return numba.njit(error_model="numpy", nogil=True)(plain)
-    before = numba.config.CACHE_DIR
-    numba.config.CACHE_DIR = str(_FOLDER)
+        return _compile(function, nogil=True)
+    before = _CONFIG.CACHE_DIR
+    _CONFIG.CACHE_DIR = str(_FOLDER)
     try:
-        return numba.njit(error_model="numpy", nogil=True, cache=True)(plain)
+        return _compile(function, nogil=True, cache=True)
     finally:
-        numba.config.CACHE_DIR = before
+        _CONFIG.CACHE_DIR = before

@@ -41,7 +41,7 @@ def eyeball(
     bx, by = abs(x) - f.eye_x, y + f.eye_tilt * a
     n = unit(side * bx * 1.1, by * 1.2, 0.75)
     corner = abs(a) ** 3
-    white = (0.72 - 0.05 * corner, 0.69 - 0.20 * corner, 0.67 - 0.20 * corner)
+    white = (0.63 - 0.05 * corner, 0.60 - 0.18 * corner, 0.58 - 0.18 * corner)
     caruncle = smooth(-0.76, -0.95, a)
     white = blend(white, (0.55, 0.26, 0.23), 0.8 * caruncle)
     dx, dy = x - side * f.eye_x - e.gaze_x, y - e.gaze_y + 0.012

@@ -65,11 +65,15 @@ def image_grid(
     height, width = first.shape[0], first.shape[1]
     cell_h, cell_w = height * scale, width * scale
     size = _label_scale(cell_w)
-    widths = [max([cell_w, *(_text_size(text, size)[0] + _PAD for text in column_labels[c : c + 1])]) for c in range(columns)]
+    widths = [
+        max([cell_w, *(_text_size(text, size)[0] + _PAD for text in column_labels[c : c + 1])]) for c in range(columns)
+    ]
     left = max((_text_size(text, size)[0] + 2 * _PAD for text in row_labels), default=0)
     top = _text_size("Ag", size)[1] + 2 * _PAD if column_labels else 0
     row_h = max([cell_h, *(_text_size(text, size)[1] + _PAD for text in row_labels)])
-    canvas = np.full((top + len(rows) * (row_h + gap) + gap, left + sum(widths) + gap * (columns + 1), 3), 255, np.uint8)
+    canvas = np.full(
+        (top + len(rows) * (row_h + gap) + gap, left + sum(widths) + gap * (columns + 1), 3), 255, np.uint8
+    )
     lefts = [left + gap + sum(widths[:c]) + gap * c for c in range(columns)]
     for c, text in enumerate(column_labels):
         _write(canvas, text, lefts[c] + (widths[c] - _text_size(text, size)[0]) // 2, top - _PAD // 2, size)

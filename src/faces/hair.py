@@ -52,7 +52,7 @@ def _thickness(azimuth: float, y: float, inside: float, look: HairLook) -> float
     high = smooth(-1.0, -3.1, y)
     thick = mix(look.side, look.top, high)
     if look.length < -3.0:
-        thick *= smooth(1.9, 0.4, y)
+        thick *= smooth(1.5, -1.0, y)
     lump = noise(azimuth * 1.6 + 7.0, y * 1.2, look.texture) + 0.6 * noise(azimuth * 4.5, y * 2.0, look.texture + 8)
     if look.curl > 0.0:
         lump += look.curl * 0.8 * noise(azimuth * 5.0, y * 2.6, look.texture + 1)
@@ -89,7 +89,8 @@ def hair_mesh(width: float, look: HairLook) -> tuple[np.ndarray, np.ndarray, np.
             thick = _thickness(azimuth, y, covered, look)
             hang = clamp((y - 0.2) / 3.0, 0.0, 1.6)
             curve = 1.0 + look.flare * 0.22 * hang - 0.05 * hang
-            curve += 0.035 * look.wave * math.sin(2.6 * y + 2.0 * noise(azimuth * 2.0, 0.3 * y, look.texture)) * min(hang * 2.0, 1.0)
+            phase = 2.6 * y + 2.0 * noise(azimuth * 2.0, 0.3 * y, look.texture)
+            curve += 0.035 * look.wave * math.sin(phase) * min(hang * 2.0, 1.0)
             mesh[r, c, 0] = (width + thick) * ring * math.sin(azimuth) * curve
             mesh[r, c, 1] = y - thick * math.cos(angle)
             mesh[r, c, 2] = SKULL_Z + (SKULL_DEPTH + thick) * ring * math.cos(azimuth) * curve
@@ -142,7 +143,7 @@ def strand_pattern(s: float, t: float, look: HairLook, step: float) -> tuple[flo
 def hair_values(
     strands: np.ndarray, inside: np.ndarray, normal: np.ndarray, tangent: np.ndarray, lit: np.ndarray, light: Light
 ) -> np.ndarray:
-    """Vertex attributes [rows, columns, 7] of the hair: strand coordinates, coverage, diffuse and glossy light, facing."""
+    """Vertex attributes [rows, columns, 7]: strand coordinates, coverage, diffuse and glossy light, facing."""
     rows, columns = inside.shape
     values = np.zeros((rows, columns, 7))
     for r in range(rows):

@@ -19,10 +19,11 @@ def around(rng: np.random.Generator, mean: float, deviation: float) -> float:
     return mean + deviation * min(max(float(rng.standard_normal()), -2.0), 2.0)
 
 
-def _shape(rng: np.random.Generator, masculine: float, age: float, width: float) -> FaceShape:
+def _shape(rng: np.random.Generator, masculine: float, age: float, width: float, depth: float) -> FaceShape:
+    broad = max(depth - 0.5, 0.0) * 2.0 * rng.random()
     return FaceShape(
-        head_size=around(rng, 1.0, 0.028),
-        jaw_size=around(rng, 0.93 + 0.11 * masculine, 0.05) + 0.04 * width,
+        head_size=around(rng, 1.0, 0.034),
+        jaw_size=around(rng, 0.93 + 0.11 * masculine, 0.06) + 0.04 * width,
         chin_size=around(rng, 0.85 + 0.3 * masculine, 0.14),
         lower_face=around(rng, 0.99 + 0.03 * masculine, 0.025),
         cheek=limited(around(rng, 0.1 - 0.2 * masculine, 0.45) + 0.5 * width, -1.0, 1.0),
@@ -33,15 +34,15 @@ def _shape(rng: np.random.Generator, masculine: float, age: float, width: float)
         eye_tilt=around(rng, 0.035 - 0.03 * masculine, 0.045),
         eye_depth=around(rng, 0.9 + 0.2 * masculine, 0.2),
         lid_fold=around(rng, 0.11, 0.035),
-        nose_width=around(rng, 0.92 + 0.14 * masculine, 0.13),
+        nose_width=around(rng, 0.92 + 0.14 * masculine, 0.14) + 0.12 * broad,
         nose_length=around(rng, 0.99 + 0.02 * masculine, 0.05),
         nose_bridge=around(rng, 0.22, 0.08),
         nose_projection=around(rng, 0.50 + 0.07 * masculine, 0.08),
         nose_roundness=around(rng, 0.18, 0.05),
         mouth_width=around(rng, 0.80 + 0.04 * masculine, 0.055),
         mouth_drop=around(rng, 0.0, 0.035),
-        upper_lip=around(rng, 0.17 - 0.035 * masculine - 0.03 * age, 0.032),
-        lower_lip=around(rng, 0.235 - 0.035 * masculine - 0.03 * age, 0.036),
+        upper_lip=0.03 * broad + around(rng, 0.17 - 0.035 * masculine - 0.03 * age, 0.032),
+        lower_lip=0.03 * broad + around(rng, 0.235 - 0.035 * masculine - 0.03 * age, 0.036),
         brow_drop=around(rng, 0.10 * masculine - 0.05, 0.045),
         brow_arch=around(rng, 0.17 - 0.10 * masculine, 0.045),
         brow_thickness=around(rng, 0.075 + 0.04 * masculine, 0.017),
@@ -115,7 +116,7 @@ def _beard(rng: np.random.Generator, masculine: float, colour: Colour) -> BeardL
     if kind < 0.34:
         return BeardLook(colour, dense, 0.0, 0.0, 0.5, stubble)
     if kind < 0.55:
-        return BeardLook(colour, 0.45, 0.45, 0.4, 0.0, max(stubble, 0.6))
+        return BeardLook(colour, 0.68, 0.68, 0.6, 0.0, max(stubble, 0.6))
     return BeardLook(colour, 0.0, 0.0, 0.0, 0.0, stubble * 0.5)
 
 
@@ -140,9 +141,9 @@ def draw_identity(seed: int, identity: int) -> Identity:
     depth = float(rng.choice([rng.beta(1.6, 4.0), rng.uniform(0.2, 1.0)]))
     width = around(rng, 0.0, 0.5)
     root, tip, _ = _hair_colour(rng, depth, age)
-    shape = _shape(rng, masculine, age, width)
+    shape = _shape(rng, masculine, age, width, depth)
     bright = sum(root) / 3.0
-    brow = scaled(root, 0.8, 0.75, 0.7) if bright < 0.1 else scaled(between(root, linear(HAIR["brown"]), 0.55), 1, 1, 1)
+    brow = scaled(root, 0.8, 0.75, 0.7) if bright < 0.1 else between(root, linear(HAIR["brown"]), 0.55)
     return Identity(
         shape=shape,
         skin=_skin(rng, depth, masculine, age, brow),

@@ -1,5 +1,7 @@
 """The 68 iBUG points and the 5 alignment points, taken from the curves that the picture is drawn with."""
 
+from typing import Any
+
 import numpy as np
 from jaxtyping import Float
 
@@ -80,8 +82,8 @@ def _nose(f: Features) -> np.ndarray:
     return out
 
 
-def frontal_points(f: Features) -> Float[np.ndarray, "51 2"]:
-    """Points 17 to 67 of the iBUG scheme on the unposed face."""
+def frontal_points(f: Any) -> Float[np.ndarray, "51 2"]:
+    """Points 17 to 67 of the iBUG scheme on the unposed face; `f` is a record of `Features`."""
     return np.concatenate([_brows(f), _nose(f), _eye(f, -1.0), _eye(f, 1.0), _mouth(f)])
 
 
@@ -106,6 +108,4 @@ def jaw_points(mesh: np.ndarray, screen: np.ndarray, chin_y: float) -> np.ndarra
 
 def five_points(points68: Float[np.ndarray, "68 2"]) -> Float[np.ndarray, "5 2"]:
     """Left eye, right eye, nose tip, left and right mouth corner, in image order (conventions of FFHQ alignment)."""
-    return np.stack(
-        [points68[36:42].mean(0), points68[42:48].mean(0), points68[30], points68[48], points68[54]]
-    )
+    return np.stack([points68[36:42].mean(0), points68[42:48].mean(0), points68[30], points68[48], points68[54]])

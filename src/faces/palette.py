@@ -23,7 +23,7 @@ HAIR = {
 }
 
 IRIS = {
-    "dark brown": (58, 34, 22),
+    "dark brown": (72, 44, 28),
     "brown": (96, 58, 32),
     "hazel": (124, 96, 50),
     "green": (92, 116, 76),

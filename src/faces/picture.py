@@ -112,12 +112,12 @@ def _background(rng: np.random.Generator) -> Background:
 def _camera(rng: np.random.Generator, skin: Colour) -> Camera:
     # A camera's automatic exposure meets the skin halfway.
     brightness = 0.3 * skin[0] + 0.6 * skin[1] + 0.1 * skin[2]
-    exposure = min((0.36 / brightness) ** 0.36, 1.5) * math.exp(around(rng, 0.0, 0.09))
-    warmth = around(rng, 0.015, 0.04)
+    exposure = min((0.32 / brightness) ** 0.36, 1.8) * math.exp(around(rng, 0.0, 0.09))
+    warmth = around(rng, 0.03, 0.035)
     return Camera(
-        gain=(exposure * (1.0 + warmth), exposure * (1.0 + 0.2 * around(rng, 0.0, 0.05)), exposure * (1.0 - warmth)),
+        gain=(exposure * (1.0 + warmth), exposure * (1.0 + 0.15 * around(rng, 0.0, 0.05)), exposure * (1.0 - warmth)),
         contrast=float(rng.uniform(0.1, 0.5)),
-        saturation=around(rng, 1.0, 0.1),
+        saturation=around(rng, 0.95, 0.09),
         vignette=float(rng.uniform(0.0, 0.35)),
     )
 

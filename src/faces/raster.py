@@ -11,6 +11,7 @@ ATTRIBUTES = 7
 DEPTH, MATERIAL, FIRST = 0, 1, 2
 """Channels of the buffer: depth (larger is nearer), material, then the attributes."""
 EMPTY = -1e6
+_OUTSIDE = -0.5
 
 
 def empty_buffer(samples: int) -> Float[np.ndarray, "s s 9"]:
@@ -29,10 +30,10 @@ def _fill(
     if abs(area) < 1e-9 or area * facing < 0.0:
         return
     size = buffer.shape[0]
-    x0 = max(int(math.ceil(min(p[0], q[0], r[0]) - 0.5)), 0)
-    x1 = min(int(math.floor(max(p[0], q[0], r[0]) - 0.5)), size - 1)
-    y0 = max(int(math.ceil(min(p[1], q[1], r[1]) - 0.5)), 0)
-    y1 = min(int(math.floor(max(p[1], q[1], r[1]) - 0.5)), size - 1)
+    x0 = max(math.ceil(min(p[0], q[0], r[0]) - 0.5), 0)
+    x1 = min(math.floor(max(p[0], q[0], r[0]) - 0.5), size - 1)
+    y0 = max(math.ceil(min(p[1], q[1], r[1]) - 0.5), 0)
+    y1 = min(math.floor(max(p[1], q[1], r[1]) - 0.5), size - 1)
     scale = 1.0 / area
     for y in range(y0, y1 + 1):
         for x in range(x0, x1 + 1):
@@ -65,13 +66,13 @@ def rasterise(
     """Draw a grid of vertices `screen` [rows, columns, 3] with attributes `values` [rows, columns, 7].
 
     `facing`: 1 draws only the side towards the viewer, -1 only the other side, 0 both. If `gate` is not negative, cells
-    whose attribute `gate` is negative at all corners are left out; seen from behind, also samples where it is.
+    whose attribute `gate` is far below 0 at all corners are left out; seen from behind, all samples below 0.
     """
     rows, columns, _ = screen.shape
     for r in range(rows - 1):
         for c in range(columns - 1):
             a, b, d, e = values[r, c], values[r, c + 1], values[r + 1, c], values[r + 1, c + 1]
-            if gate >= 0 and max(max(a[gate], b[gate]), max(d[gate], e[gate])) < 0.0:
+            if gate >= 0 and max(max(a[gate], b[gate]), max(d[gate], e[gate])) < _OUTSIDE:
                 continue
             p, q = _corner(screen, r, c), _corner(screen, r, c + 1)
             s, t = _corner(screen, r + 1, c), _corner(screen, r + 1, c + 1)

@@ -1,4 +1,4 @@
-"""Factors as NumPy records, which compiled code receives as one pointer and which therefore compile several times faster.
+"""Factors as NumPy records: compiled code receives them as one pointer, which shortens compilation.
 
 Compiled functions read a record's fields as they would a named tuple's; colours are read with `rgb`.
 """

@@ -1,6 +1,7 @@
 """A rendered face with its exact ground truth, as a function of numbers alone."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Float32, UInt8
@@ -107,17 +108,19 @@ class _Stage:
         return lit_share(posed.points, self.axes, self.depth)
 
     def draw_hair(self, outer: Float32[np.ndarray, "s s 9"], solid: Float32[np.ndarray, "s s 9"]) -> None:
-        """Draw the hair, whose inner side is opaque, and let it cast its shadow."""
-        if self.shot.hair.present <= 0.0:
+        """Draw the hair and let it cast its shadow; the inner side of full hair is a solid thing."""
+        look = self.shot.hair
+        if look.present <= 0.0:
             return
-        mesh, strands, inside = hair_mesh(self.f.width, record(self.shot.hair))
+        mesh, strands, inside = hair_mesh(self.f.width, record(look))
         posed = _posed(rotate(mesh, self.turn, HEAD_PIVOT), self.view)
         cast(posed.points, inside, self.axes, 2, self.depth)
         lit = self.lit(posed)
         tangents = hair_tangents(posed.points, strands)
         values = hair_values(strands, inside, posed.normals, tangents, lit, self.light)
         rasterise(posed.screen, values, 1.0, 1, 2, outer)
-        rasterise(posed.screen, values, INNER_HAIR, -1, 2, solid)
+        if look.length > -3.0 or (look.side > 0.06 and look.hairline > -0.6):
+            rasterise(posed.screen, values, INNER_HAIR, -1, 2, solid)
 
     def draw_solids(self, buffer: Float32[np.ndarray, "s s 9"]) -> None:
         """Draw head, ears, neck and shoulders."""
@@ -142,7 +145,7 @@ class _Stage:
             lit = np.ones(mesh.shape[:2])
             rasterise(posed.screen, _attributes(unrolled, posed, lit), 1.0, 0, -1, buffer)
 
-    def scene(self) -> Scene:
+    def scene(self) -> Any:
         """What the samples' colours depend on, as a record."""
         person, shot = self.person, self.shot
         return record(Scene(
@@ -186,6 +189,4 @@ def render_face(seed: int, identity: int, picture: int, size: int) -> RenderedFa
     stage.draw_glasses(sheet)
     image, parts = shade(solid, hair, sheet, stage.scene(), 1.0 / (UNIT * samples), factor)
     points = stage.landmarks() / factor
-    return RenderedFace(
-        image, five_points(points).astype(np.float32), points.astype(np.float32), parts, identity
-    )
+    return RenderedFace(image, five_points(points).astype(np.float32), points.astype(np.float32), parts, identity)

@@ -145,18 +145,17 @@ def _paint_openings(
 
 
 @inline
-def _paint_ear(cell: np.ndarray, s: Scene, step: float) -> Painted:
-    p, q, n, lit = _surface(cell)
-    hollow = 0.55 * bump(p + 0.15, q - 0.1, 0.45, 0.5) + 0.3 * bump(math_ring(p, q) - 0.68, 0.0, 0.16, 1.0) * (q < 0.5)
-    albedo = redden(rgb(s.skin.base), 0.35 + 0.9 * s.skin.blush)
-    c = _lit_skin(albedo, n, lit, 1.0 - hollow, 0.5 * s.skin.gloss, 0.0, s.light)
-    return c[0], c[1], c[2], _EAR
+def _ring(p: float, q: float) -> float:
+    return (p * p + q * q) ** 0.5
 
 
 @inline
-def math_ring(p: float, q: float) -> float:
-    """Distance from the ear's middle in its own coordinates."""
-    return (p * p + q * q) ** 0.5
+def _paint_ear(cell: np.ndarray, s: Scene, step: float) -> Painted:
+    p, q, n, lit = _surface(cell)
+    hollow = 0.55 * bump(p + 0.15, q - 0.1, 0.45, 0.5) + 0.3 * bump(_ring(p, q) - 0.68, 0.0, 0.16, 1.0) * (q < 0.5)
+    albedo = redden(rgb(s.skin.base), 0.35 + 0.9 * s.skin.blush)
+    c = _lit_skin(albedo, n, lit, 1.0 - hollow, 0.5 * s.skin.gloss, 0.0, s.light)
+    return c[0], c[1], c[2], _EAR
 
 
 @inline
@@ -194,7 +193,7 @@ def _paint_solid(cell: np.ndarray, s: Scene, step: float) -> Painted:
 @inline
 def _paint_inner_hair(cell: np.ndarray, s: Scene, step: float) -> Painted:
     locks, fine = strand_pattern(_value(cell, 0), _value(cell, 1), s.hair, step / max(abs(_value(cell, 5)), 0.25))
-    c = dim(rgb(s.hair.root), 0.34 * _value(cell, 3) * max(1.0 + 0.3 * locks + 0.4 * fine, 0.1))
+    c = dim(rgb(s.hair.root), 0.42 * _value(cell, 3) * max(1.0 + 0.3 * locks + 0.4 * fine, 0.1))
     return c[0], c[1], c[2], _HAIR
 
 
@@ -208,7 +207,7 @@ def _paint_hair(cell: np.ndarray, c: Colour, s: Scene, step: float) -> tuple[flo
     edge = smooth(-soft, soft, inside + (0.11 + 0.12 * look.curl) * locks + 0.10 * fine)
     rim = smooth(0.0, 0.22 + 0.5 * abs(fine) * (facing > 0.0), abs(facing) + 0.06 + 0.12 * locks)
     shown = clamp(edge * rim * look.density * (1.0 + 0.15 * fine), 0.0, 1.0)
-    tone = (1.0 + 0.30 * locks + 0.42 * fine)
+    tone = 1.0 + 0.30 * locks + 0.42 * fine
     colour = blend(rgb(look.root), rgb(look.tip), clamp(0.45 + 0.5 * locks + 0.25 * fine, 0.0, 1.0))
     light = diffuse * max(tone, 0.12)
     white = shine * max(0.55 + 0.5 * fine + 0.35 * locks, 0.0) * (1.0 - 0.75 * look.curl)
@@ -258,7 +257,7 @@ def _sample(
 def shade(
     solid: np.ndarray, hair: np.ndarray, sheet: np.ndarray, s: Scene, step: float, factor: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Image [size, size, 3] and part map [size, size], both UInt8, from buffers of `factor` samples a pixel and side."""
+    """Image [size, size, 3] and part map [size, size], both UInt8, from buffers with `factor` samples a pixel side."""
     size = solid.shape[0] // factor
     image = np.empty((size, size, 3), np.uint8)
     parts = np.empty((size, size), np.uint8)

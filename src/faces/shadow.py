@@ -11,7 +11,7 @@ from src.faces.falloff import smooth
 
 CELLS = 72
 _CELL = 0.17
-_BIAS = 0.16
+_BIAS = 0.19
 
 
 def light_axes(direction: Colour) -> Float[np.ndarray, "3 3"]:
@@ -54,7 +54,7 @@ def lit_share(points: np.ndarray, axes: np.ndarray, depth: np.ndarray) -> np.nda
             blocked, count = 0.0, 0
             for j in range(max(v - 2, 0), min(v + 3, CELLS)):
                 for i in range(max(u - 2, 0), min(u + 3, CELLS)):
-                    blocked += smooth(0.0, 0.3, depth[j, i] - d)
+                    blocked += smooth(0.0, 0.4, depth[j, i] - d)
                     count += 1
             out[r, c] = 1.0 - blocked / count if count else 1.0
     return out

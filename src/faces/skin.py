@@ -1,11 +1,13 @@
 """Colour and fine relief of the skin of face, ears and neck, at rest coordinates (x, y) of the face."""
 
+import math
+
 from src.faces.compiled import inline
 from src.faces.factors import Colour, SkinLook
 from src.faces.falloff import bump, clamp, mix, smooth
 from src.faces.features import Features
 from src.faces.lighting import Vector, unit
-from src.faces.noise import noise, resolved
+from src.faces.noise import lattice, noise, resolved
 from src.faces.records import rgb
 
 
@@ -33,8 +35,14 @@ def _texture(x: float, y: float, look: SkinLook, step: float) -> float:
 @inline
 def _freckles(x: float, y: float, look: SkinLook, step: float) -> float:
     field = bump(abs(x) - 0.8, y - 0.75, 1.3, 0.9) + 0.25
-    dots = smooth(0.42, 0.7, noise(x * 13.0, y * 13.0, look.texture + 3))
-    return look.freckles * field * mix(0.09, dots, resolved(1 / 13.0, step))
+    u, v = x * 9.0 + 0.4 * noise(x * 5.0, y * 5.0, look.texture + 4), y * 9.0
+    i, j = math.floor(u), math.floor(v)
+    seed = look.texture + 3
+    du = u - i - 0.5 - 0.25 * lattice(i, j, seed)
+    dv = v - j - 0.5 - 0.25 * lattice(i, j, seed + 8)
+    size = 0.16 + 0.12 * lattice(i, j, seed + 9)
+    dots = 0.8 * bump(du, dv, size * 1.5, size * 1.5)
+    return look.freckles * field * mix(0.06, dots, resolved(1 / 16.0, step))
 
 
 @inline
@@ -42,7 +50,9 @@ def face_albedo(x: float, y: float, f: Features, look: SkinLook, step: float) ->
     """Reflectance of bare skin."""
     ax = abs(x)
     c = redden(rgb(look.base), _flush(ax, y, f, look))
-    dark = look.eye_shadow * (0.9 * bump(ax - f.eye_x + 0.1, y - 0.3, 0.6, 0.3) + 0.6 * bump(ax - 0.95, y + 0.12, 0.7, 0.4))
+    dark = look.eye_shadow * (
+        0.9 * bump(ax - f.eye_x + 0.1, y - 0.3, 0.6, 0.3) + 0.6 * bump(ax - 0.95, y + 0.12, 0.7, 0.4)
+    )
     light = 1.0 + 0.07 * _texture(x, y, look, step) + 0.05 * bump(ax, y + 1.2, 1.6, 0.9)
     spots = _freckles(x, y, look, step)
     return (
@@ -71,7 +81,11 @@ def _wrinkles(x: float, y: float, f: Features, look: SkinLook, step: float) -> f
         wave = y + 0.05 * noise(x * 1.3, 0.0, look.texture + 5) + 0.04 * ax * ax
         phase = (wave + 1.75) / 0.24
         ridge = abs(phase - int(phase) - 0.5) * 0.24
-        lines += (0.5 * old + 0.35 * f.raised * (0.3 + look.age)) * bump(ridge, 0.0, 0.045 + step, 1.0) * smooth(1.5, 0.8, ax)
+        lines += (
+            (0.5 * old + 0.35 * f.raised * (0.3 + look.age))
+            * bump(ridge, 0.0, 0.045 + step, 1.0)
+            * smooth(1.5, 0.8, ax)
+        )
     if y < -0.25:
         lines += f.frown * 0.5 * bump(ax - 0.14, y + 0.6, 0.06 + step, 0.3)
     if ax > 1.5 and abs(y) < 0.5:

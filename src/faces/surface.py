@@ -88,7 +88,7 @@ def _mouth_region(ax: float, y: float, f: Features) -> float:
     m = ax / f.mouth_w
     if m >= 1.1:
         return muzzle + philtrum + under + chin
-    top, inner_up, inner_low, bottom = lip_lines(min(m, 0.999), f)
+    _, inner_up, inner_low, _ = lip_lines(min(m, 0.999), f)
     rest = max(1.0 - m * m, 0.0)
     upper = 0.11 * rest * bump(0.0, y - inner_up + 0.4 * f.lip_up, 1.0, 0.19)
     lower = 0.15 * rest * bump(0.0, y - inner_low - 0.45 * f.lip_low, 1.0, 0.25)
@@ -170,8 +170,16 @@ def normals(mesh: np.ndarray) -> np.ndarray:
         r0, r1 = max(r - 1, 0), min(r + 1, rows - 1)
         for c in range(columns):
             c0, c1 = max(c - 1, 0), min(c + 1, columns - 1)
-            ax, ay, az = mesh[r, c1, 0] - mesh[r, c0, 0], mesh[r, c1, 1] - mesh[r, c0, 1], mesh[r, c1, 2] - mesh[r, c0, 2]
-            bx, by, bz = mesh[r1, c, 0] - mesh[r0, c, 0], mesh[r1, c, 1] - mesh[r0, c, 1], mesh[r1, c, 2] - mesh[r0, c, 2]
+            ax, ay, az = (
+                mesh[r, c1, 0] - mesh[r, c0, 0],
+                mesh[r, c1, 1] - mesh[r, c0, 1],
+                mesh[r, c1, 2] - mesh[r, c0, 2],
+            )
+            bx, by, bz = (
+                mesh[r1, c, 0] - mesh[r0, c, 0],
+                mesh[r1, c, 1] - mesh[r0, c, 1],
+                mesh[r1, c, 2] - mesh[r0, c, 2],
+            )
             nx, ny, nz = ay * bz - az * by, az * bx - ax * bz, ax * by - ay * bx
             size = math.sqrt(nx * nx + ny * ny + nz * nz) + 1e-12
             out[r, c, 0], out[r, c, 1], out[r, c, 2] = nx / size, ny / size, nz / size
