@@ -3,6 +3,7 @@
 import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from src.checkpoints.files import atomic_path
 from src.checkpoints.network_file import load_network, save_network
@@ -37,9 +38,9 @@ def _halve(run: StoredRun, kind: str, target: Path) -> str:
     return save_network(path, kind, loaded.network, loaded.settings, loaded.facts, half=True)
 
 
-def _card(run: StoredRun) -> dict:
+def _card(run: StoredRun) -> dict[str, Any]:
     """What made the run and what was measured on it."""
-    card: dict = {"stage": run.status.stage, "name": run.status.name, "facts": run.status.facts}
+    card: dict[str, Any] = {"stage": run.status.stage, "name": run.status.name, "facts": run.status.facts}
     for name in ("command.json", "measured.json", "verification.json"):
         path = run.folder / name
         if path.is_file():

@@ -108,8 +108,8 @@ def missing_sentence(name: str) -> str:
     )
 
 
-def load_weights(name: str, weights_dir: str | None) -> dict[str, Tensor]:
-    """The state dict of an entry, after its hash was checked.
+def verified_weights(name: str, weights_dir: str | None) -> Path:
+    """The file of an entry, after its hash was checked.
 
     Raises:
         UserError: the file is missing, or has another hash than published.
@@ -120,4 +120,9 @@ def load_weights(name: str, weights_dir: str | None) -> dict[str, Tensor]:
     found, expected = sha256_of(path), CATALOGUE[name].sha256
     if not found.startswith(expected):
         raise UserError(f"{path}: its SHA-256 is {found}, expected {expected}; delete it and fetch it again")
-    return torch.load(path, map_location="cpu", weights_only=True)
+    return path
+
+
+def load_weights(name: str, weights_dir: str | None) -> dict[str, Tensor]:
+    """The state dict of an entry; raises what `verified_weights` raises."""
+    return torch.load(verified_weights(name, weights_dir), map_location="cpu", weights_only=True)

@@ -68,7 +68,7 @@ def read_run(folder: Path) -> StoredRun | None:
 
 def write_status(folder: Path, status: RunStatus) -> StoredRun:
     """Write `status.json` atomically, with the time."""
-    stamped = RunStatus(**(asdict(status) | {"updated": datetime.now(UTC).isoformat(timespec="seconds")}))
+    stamped = RunStatus(**(asdict(status) | {"updated": datetime.now(UTC).isoformat(timespec="milliseconds")}))
     with atomic_path(folder / STATUS_FILE) as temporary:
         temporary.write_text(json.dumps(asdict(stamped), indent=2, sort_keys=True) + "\n")
     return StoredRun(folder, stamped)

@@ -9,7 +9,7 @@ Scalar = Float[Tensor, ""]
 
 def token_loss(logits: Float[Tensor, "b n k"], codes: Int[Tensor, "b h w"]) -> Scalar:
     """Mean cross-entropy over all tokens; token t = width * row + column."""
-    return cross_entropy(logits.float().flatten(0, 1), codes.flatten())
+    return cross_entropy(logits.float().flatten(0, 1), codes.flatten().long())
 
 
 def feature_loss(latent: Float[Tensor, "b d h w"], target: Float[Tensor, "b d h w"]) -> Scalar:

@@ -1,6 +1,6 @@
 """Perceptual distances as training losses (codeformer.md 2.1); the networks are frozen for good."""
 
-from abc import abstractmethod
+from abc import ABC, abstractmethod
 
 import torch
 from jaxtyping import Float
@@ -14,7 +14,7 @@ IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
-class PerceptualLoss(nn.Module):
+class PerceptualLoss(nn.Module, ABC):
     """Mean distance of restored faces to their targets, both RGB in [-1, 1]."""
 
     name: str

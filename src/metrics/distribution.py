@@ -66,7 +66,7 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 
 
 class MobileNetFeatures:
-    """Mean-pooled output of the first 14 blocks of torchvision's ImageNet MobileNetV2: 96 numbers a face."""
+    """Mean-pooled output of the first 14 layers of torchvision's ImageNet MobileNetV2: 96 numbers a face."""
 
     def __init__(self, weights: dict[str, Tensor], device: torch.device) -> None:
         from torchvision.models import mobilenet_v2

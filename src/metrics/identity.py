@@ -33,7 +33,10 @@ class Embedder(Protocol):
     """Maps faces to unit-norm identity embeddings."""
 
     def __call__(self, image: Image, landmarks: Landmarks | None) -> Float[Tensor, "b d"]:
-        """Embeddings of RGB faces in [0, 1]; landmarks in pixels, None for FFHQ-aligned faces."""
+        """Embeddings of RGB faces in [0, 1]; landmarks in pixels, None for FFHQ-aligned faces.
+
+        A face that cannot be embedded gives NaN.
+        """
 
 
 def similarity_transform(
@@ -49,20 +52,20 @@ def similarity_transform(
 
 
 def align(image: Image, landmarks: Landmarks | None) -> Float[Tensor, "b 3 112 112"]:
-    """Warp faces so that their five points lie on the ArcFace template (bilinear)."""
-    size = image.shape[-1]
-    template = torch.tensor(FFHQ_TEMPLATE) * size / 512
+    """Warp faces so that their five points lie on the ArcFace template (bilinear, the border repeated outside)."""
+    height, width = image.shape[-2:]
+    template = torch.tensor(FFHQ_TEMPLATE) * width / 512
     points = template.expand(image.shape[0], 5, 2) if landmarks is None else landmarks
     to_image = [similarity_transform(np.array(ARCFACE_TEMPLATE), p.double().cpu().numpy()) for p in points]
-    theta = torch.tensor(np.stack([_normalised(matrix, size) for matrix in to_image]), dtype=image.dtype)
+    theta = torch.tensor(np.stack([_normalised(matrix, width, height) for matrix in to_image]), dtype=image.dtype)
     grid = affine_grid(theta.to(image.device), [image.shape[0], 3, CROP, CROP], align_corners=False)
     return grid_sample(image, grid, mode="bilinear", padding_mode="border", align_corners=False)
 
 
-def _normalised(matrix: Float[np.ndarray, "2 3"], size: int) -> Float[np.ndarray, "2 3"]:
+def _normalised(matrix: Float[np.ndarray, "2 3"], width: int, height: int) -> Float[np.ndarray, "2 3"]:
     """A pixel transform from crop to image in the [-1, 1] coordinates of `affine_grid`, pixel centres at integers."""
-    centre = (CROP - 1) / 2
-    linear = matrix[:, :2] * CROP / size
+    centre, size = (CROP - 1) / 2, np.array([width, height])
+    linear = matrix[:, :2] * CROP / size[:, None]
     shift = (matrix[:, :2] @ np.array([centre, centre]) + matrix[:, 2] + 0.5) * 2 / size - 1
     return np.hstack([linear, shift[:, None]])
 
@@ -79,8 +82,13 @@ class MobileFaceNetEmbedder:
 
     @torch.inference_mode()
     def __call__(self, image: Image, landmarks: Landmarks | None) -> Float[Tensor, "b d"]:
-        """Unit-norm embeddings of RGB faces in [0, 1]."""
-        return normalize(self._network((align(image, landmarks) - self._mean) / self._std))
+        """Unit-norm embeddings of RGB faces in [0, 1]; NaN where a landmark is not finite."""
+        embedding = normalize(self._network((align(image, landmarks) - self._mean) / self._std))
+        if landmarks is None:
+            return embedding
+        # grid_sample clamps NaN into the image, so that such a face would pass for a measured one.
+        located = landmarks.isfinite().flatten(1).all(1).to(embedding.device)
+        return embedding.where(located[:, None], torch.nan)
 
 
 class RenderedFaceEmbedder:

@@ -1,5 +1,6 @@
 """The metrics of an evaluation: chosen by what weights are at hand, with one pass of every extractor."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
@@ -50,6 +51,7 @@ class SuiteResult:
     per_image: dict[str, Float[np.ndarray, "n"]]
     """NaN where an image could not be measured."""
     distribution: dict[str, float]
+    """NaN below two faces, or where some feature is not finite."""
     failures: dict[str, int]
     definitions: dict[str, MetricDefinition]
 
@@ -90,7 +92,7 @@ class SuiteEvaluator:
         self._suite, self._references = suite, references
         self._values: dict[str, list[Tensor]] = {}
         self._features: dict[str, list[Tensor]] = {}
-        self._batches = 0
+        self._seen = 0
 
     @torch.inference_mode()
     def update(self, restored: Levels, reference: Levels, landmarks: Landmarks | None = None) -> None:
@@ -101,26 +103,32 @@ class SuiteEvaluator:
             for pair in suite.pairs:
                 self._add(pair.definition.id, pair.measure(x, y))
             for identity in suite.identities:
-                truth = self._reference(identity.cosine.id, partial(identity.embed, y, landmarks))
+                truth = self._reference(identity.cosine.id, len(y), partial(identity.embed, y, landmarks))
                 similarity = cosine(identity.embed(x, landmarks), truth)
                 self._add(identity.cosine.id, similarity)
                 self._add(identity.angle.id, degrees(similarity))
             for metric in suite.distributions:
-                self._reference(metric.frechet.id, partial(metric.extract, y))
+                self._reference(metric.frechet.id, len(y), partial(metric.extract, y))
                 self._features.setdefault(metric.frechet.id, []).append(metric.extract(x).cpu())
-        self._batches += 1
+        self._seen += len(y)
 
     def _add(self, name: str, values: Tensor) -> None:
         self._values.setdefault(name, []).append(values.double().cpu())
 
-    def _reference(self, name: str, compute: Callable[[], Tensor]) -> Tensor:
+    def _reference(self, name: str, count: int, compute: Callable[[], Tensor]) -> Tensor:
+        """Rows of the next `count` references; kept one by one, because evaluators may cut the batches differently."""
         kept = self._references.setdefault(name, [])
-        if len(kept) == self._batches:
-            kept.append(compute().cpu())
-        return kept[self._batches].to(self._suite.device)
+        if len(kept) < self._seen + count:
+            kept.extend(compute().cpu()[len(kept) - self._seen :])
+        return torch.stack(kept[self._seen : self._seen + count]).to(self._suite.device)
 
     def compute(self) -> SuiteResult:
-        """Per-image values and distribution distances of everything seen; a value that is not finite is a failure."""
+        """Per-image values and distribution distances of everything seen; a value that is not finite is a failure.
+
+        Raises ValueError before the first batch.
+        """
+        if not self._seen:
+            raise ValueError("an evaluator needs at least one batch before it can compute")
         per_image = {name: _finite(torch.cat(values).numpy()) for name, values in self._values.items()}
         failures = {name: int(np.isnan(values).sum()) for name, values in per_image.items()}
         return SuiteResult(per_image, self._distances(), failures, self._suite.definitions)
@@ -129,14 +137,12 @@ class SuiteEvaluator:
         distances = {}
         for metric in self._suite.distributions:
             name = metric.frechet.id
-            restored, reference = (_stacked(batches) for batches in (self._features[name], self._references[name]))
-            distances[name] = frechet_distance(restored, reference)
-            distances[metric.kernel.id] = kernel_distance(restored, reference)
+            restored = torch.cat(self._features[name]).double().numpy()
+            reference = torch.stack(self._references[name][: self._seen]).double().numpy()
+            measurable = self._seen > 1 and np.isfinite(restored).all() and np.isfinite(reference).all()
+            distances[name] = frechet_distance(restored, reference) if measurable else math.nan
+            distances[metric.kernel.id] = kernel_distance(restored, reference) if measurable else math.nan
         return distances
-
-
-def _stacked(batches: list[Tensor]) -> Float[np.ndarray, "n d"]:
-    return torch.cat(batches).double().numpy()
 
 
 def _finite(values: Float[np.ndarray, "n"]) -> Float[np.ndarray, "n"]:

@@ -11,7 +11,7 @@ NORM_EPS = 1e-10
 
 
 class BlurDownsample(nn.Module):
-    """Depthwise 3 x 3 blur with stride 2, after reflecting two pixels on every side."""
+    """Depthwise 3 x 3 blur with stride 2, after reflecting two pixels on every side: n becomes ceil(n / 2) + 1."""
 
     filt: Tensor
 
@@ -20,7 +20,7 @@ class BlurDownsample(nn.Module):
         self.register_buffer("filt", torch.zeros(channels, 1, 3, 3))
 
     def forward(self, features: Features) -> Float[Tensor, "b c h_half w_half"]:
-        """Blurred features at half the resolution."""
+        """Blurred features at about half the resolution."""
         return conv2d(pad(features, (2, 2, 2, 2), mode="reflect"), self.filt, stride=2, groups=features.shape[1])
 
 
