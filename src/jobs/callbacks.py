@@ -11,8 +11,8 @@ import torch
 from jaxtyping import UInt8
 from tqdm import tqdm
 
-from src.data.levels import to_levels, to_network
 from src.data.image_file import write_png
+from src.data.levels import to_levels, to_network
 from src.faces.grid import image_grid
 from src.stages.stage import Stage
 

@@ -15,7 +15,7 @@ from src.data.image_file import write_png
 from src.faces.grid import image_grid
 from src.jobs.evaluation import Evaluation, Faces, evaluate
 from src.jobs.recording import Provenance, arm_name, bare_record, record_evaluation, records_folder
-from src.jobs.upstream import Upstreams
+from src.jobs.upstream import Upstreams, needs_recogniser
 from src.metrics.build import build_suite
 from src.metrics.suite import MetricSuite
 from src.networks import CodeFormer, VqAutoencoder
@@ -24,7 +24,6 @@ from src.restorers.codeformer import CodeFormerRestorer
 from src.restorers.identity import IdentityRestorer
 from src.restorers.vqgan import VqganRestorer
 from src.settings.commands import TrainConfig
-from src.settings.data import SyntheticFacesSettings
 from src.tracking.records import Record, StoredRecord, read_record
 
 AUTOENCODER = "autoencoder"
@@ -62,11 +61,6 @@ def load_benchmark(config: TrainConfig) -> Benchmark:
     size, split = config.scale.image_size, config.benchmark.split
     source = build_source(config.data, split=split, size=size, cache=cache_folder(config))
     return build_benchmark(source, config.benchmark, f"{config.data.kind}-{split}-{size}")
-
-
-def needs_recogniser(config: TrainConfig) -> bool:
-    """Rendered faces are recognised by the recogniser trained on them; photographs by published networks."""
-    return isinstance(config.data, SyntheticFacesSettings)
 
 
 def load_suite(config: TrainConfig, upstreams: Upstreams, device: torch.device) -> MetricSuite:

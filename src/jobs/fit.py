@@ -1,6 +1,7 @@
 """Runs Lightning's trainer over a stage, from a checkpoint if there is one."""
 
 from pathlib import Path
+from typing import Any, cast
 
 import pytorch_lightning as pl
 import torch
@@ -22,7 +23,7 @@ def build_trainer(
         devices=settings.devices,
         num_nodes=settings.num_nodes,
         strategy=_strategy(settings),
-        precision=settings.precision,  # type: ignore[arg-type]
+        precision=cast(Any, settings.precision),
         max_epochs=1,
         logger=logger or False,
         callbacks=callbacks,

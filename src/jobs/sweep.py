@@ -17,10 +17,9 @@ from omegaconf import DictConfig
 
 from src.config.command import friendly_errors
 from src.config.compose import compose_train, sweep_jobs
-from src.config.identity import UPSTREAM_OF_STAGE
 from src.config.validate import validate
 from src.jobs.processes import run_training, train_upstream
-from src.jobs.upstream import Upstreams
+from src.jobs.upstream import Upstreams, needed_stages
 from src.settings.commands import TrainConfig
 from src.settings.errors import UserError
 
@@ -102,7 +101,7 @@ def _prepare(overrides: list[str]) -> None:
     print(f"{jobs[0][1].study}: {len(jobs)} jobs. {jobs[0][1].question}", flush=True)
     for job, config in jobs:
         upstreams = Upstreams(config, partial(train_upstream, job))
-        for stage in UPSTREAM_OF_STAGE[config.stage]:
+        for stage in needed_stages(config):
             upstreams.of(stage)
     PROGRESS.started = time.monotonic()
 

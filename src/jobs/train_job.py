@@ -5,6 +5,7 @@ import os
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 import pytorch_lightning as pl
@@ -76,6 +77,8 @@ def train(
     pl.seed_everything(config.seed, workers=True, verbose=False)
     source = build_source(config.data, split="train", size=config.scale.image_size, cache=cache_folder(config))
     stage = build_stage(config, upstreams, source)
+    if config.trainer.channels_last:
+        cast(Any, stage).to(memory_format=torch.channels_last)
     if _is_first_rank():
         _prepare_folder(config, folder, status)
     trainer = build_trainer(config.trainer, folder=folder, callbacks=_callbacks(config, folder), logger=logger)

@@ -1,13 +1,15 @@
 """Finds the networks that a stage builds on, and has missing ones trained first. Imports no torch."""
 
+import json
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from src.checkpoints.store import BUNDLED, RunStore, StoredRun, read_run
 from src.config.identity import UPSTREAM_OF_STAGE, effective_config, identity
 from src.data import build_source
 from src.settings.commands import TrainConfig
+from src.settings.data import SyntheticFacesSettings
 from src.settings.errors import UserError
 
 WEIGHTS_OF_STAGE = {"vqgan": "vqgan", "code_predictor": "codeformer", "recogniser": "recogniser", "cft": "codeformer"}
@@ -17,10 +19,26 @@ TrainMissing = Callable[[str], None]
 """Trains the named stage to the end, in a process of its own."""
 
 
+_fingerprints: dict[str, str] = {}
+
+
 def data_fingerprint(config: TrainConfig) -> str:
-    """Hash of the training faces."""
-    source = build_source(config.data, split="train", size=config.scale.image_size, cache=None)
-    return source.fingerprint()
+    """Hash of the training faces; computed once a process, because a folder has to be read for it."""
+    key = json.dumps([asdict(config.data), config.scale.image_size], sort_keys=True)
+    if key not in _fingerprints:
+        source = build_source(config.data, split="train", size=config.scale.image_size, cache=None)
+        _fingerprints[key] = source.fingerprint()
+    return _fingerprints[key]
+
+
+def needs_recogniser(config: TrainConfig) -> bool:
+    """Rendered faces are recognised by the recogniser trained on them; photographs by published networks."""
+    return isinstance(config.data, SyntheticFacesSettings) and config.stage != "recogniser"
+
+
+def needed_stages(config: TrainConfig) -> tuple[str, ...]:
+    """Stages whose networks the training or the evaluation of `config.stage` uses."""
+    return UPSTREAM_OF_STAGE[config.stage] + (("recogniser",) if needs_recogniser(config) else ())
 
 
 @dataclass

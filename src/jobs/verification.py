@@ -17,7 +17,6 @@ from src.jobs.evaluation import Faces, channels_first
 from src.metrics.verification import area_under_curve, pair_cosines
 from src.settings.commands import TrainConfig
 
-
 WHOLE_SPLIT = 2**31
 """More faces than any split has: pairs of one person come from several pictures of each identity."""
 

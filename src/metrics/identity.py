@@ -52,14 +52,22 @@ def similarity_transform(
 
 
 def align(image: Image, landmarks: Landmarks | None) -> Float[Tensor, "b 3 112 112"]:
-    """Warp faces so that their five points lie on the ArcFace template (bilinear, the border repeated outside)."""
+    """Warp faces so that their five points come closest to the ArcFace template (bilinear, the border repeated)."""
     height, width = image.shape[-2:]
     template = torch.tensor(FFHQ_TEMPLATE) * width / 512
     points = template.expand(image.shape[0], 5, 2) if landmarks is None else landmarks
-    to_image = [similarity_transform(np.array(ARCFACE_TEMPLATE), p.double().cpu().numpy()) for p in points]
+    crop_points = np.array(ARCFACE_TEMPLATE)
+    # Fitted from face to template as recognisers are trained with; the fit in the other direction has another scale.
+    to_image = [_inverse(similarity_transform(p.double().cpu().numpy(), crop_points)) for p in points]
     theta = torch.tensor(np.stack([_normalised(matrix, width, height) for matrix in to_image]), dtype=image.dtype)
     grid = affine_grid(theta.to(image.device), [image.shape[0], 3, CROP, CROP], align_corners=False)
     return grid_sample(image, grid, mode="bilinear", padding_mode="border", align_corners=False)
+
+
+def _inverse(similarity: Float[np.ndarray, "2 3"]) -> Float[np.ndarray, "2 3"]:
+    turn, shift = similarity[:, :2], similarity[:, 2:]
+    back = turn.T / (turn[0] ** 2).sum()
+    return np.hstack([back, -back @ shift])
 
 
 def _normalised(matrix: Float[np.ndarray, "2 3"], width: int, height: int) -> Float[np.ndarray, "2 3"]:

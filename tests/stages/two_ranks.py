@@ -1,4 +1,7 @@
-"""Trains one stage on two processes; each rank writes its weights' hash. Run: python -m tests.stages.two_ranks <stage> <dir>."""
+"""Trains one stage on two processes; each rank writes its weights' hash.
+
+Run: python -m tests.stages.two_ranks <stage> <dir>
+"""
 
 import hashlib
 import sys

@@ -1,0 +1,93 @@
+"""Every command of the README runs: the training ones on small networks, those that need GPUs up to the last check."""
+
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from src.data.image_file import write_png
+from src.jobs.sweep import plan
+from tests.stages.small import OVERRIDES, STAGES
+
+README = Path(__file__).resolve().parents[1] / "README.md"
+ARM_KEYS = ("cft.fused_sizes", "cft.training_fidelity", "cft.phases")
+SMALL = [
+    *(text for text in OVERRIDES if not text.startswith(ARM_KEYS)),
+    "scale.feature_transformation.all_sizes=[16]",
+    "scale.feature_transformation.coarse_sizes=[16]",
+    *(f"{stage}.training.iterations=2" for stage in STAGES),
+    "cft.phases=[{until: 2, image_every: 1, fidelity: 1.0}]",
+    "data.identities=12",
+    "data.images_per_identity=2",
+    "data.test_identities=4",
+    "data.validation_identities=2",
+    "benchmark.count=4",
+    "evaluation.fidelities=[0.0,1.0]",
+    "metrics.bootstrap_resamples=200",
+    "logger=none",
+]
+
+
+def commands() -> list[str]:
+    """The lines of all bash blocks, without their comments."""
+    blocks = re.findall(r"```bash\n(.*?)```", README.read_text(), flags=re.DOTALL)
+    lines = [line.split("#")[0].strip() for block in blocks for line in block.splitlines()]
+    return [line for line in lines if line]
+
+
+def test_the_two_commands_come_first() -> None:
+    assert commands()[:2] == ["make sweep", "make test"]
+
+
+@pytest.mark.parametrize("line", [line for line in commands() if line.startswith("make")])
+def test_make_knows_its_targets(line: str, root: Path) -> None:
+    subprocess.run([*line.split(), "-n"], cwd=root, check=True, capture_output=True)
+
+
+@pytest.mark.parametrize("line", [line for line in commands() if "DIR" in line])
+def test_commands_on_own_faces_pass_every_check_before_training(line: str) -> None:
+    overrides = shlex.split(line.replace("DIR", "faces"))[3:]
+    jobs = plan(overrides)
+    assert len(jobs) > 1
+    assert all(config.data.root == "faces" for _, config in jobs)
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A working folder with a run store that the commands fill in their order, and two pictures."""
+    folder = tmp_path_factory.mktemp("readme")
+    rng = np.random.default_rng(0)
+    for name in ("a", "b"):
+        write_png(folder / "photos" / f"{name}.png", rng.integers(0, 256, (48, 48, 3), np.uint8))
+    return folder
+
+
+def localised(line: str, place: Path) -> list[str]:
+    """The command with this Python, small networks and every path inside `place`."""
+    words = shlex.split(line)[1:]
+    if "src.train" in words and "--help" not in words:
+        kept = [word for word in words if "iterations=" not in word]
+        words = [*kept, *SMALL, f"run_store={place / 'runs'}"]
+        if "+experiment=cft_sweep" in words:
+            words.append("arm=none,all_fixed")
+    words = [word.replace("=runs/", f"={place}/runs/").replace("=photos", f"={place}/photos") for word in words]
+    words = [re.sub(r"^output=", f"output={place}/", word) for word in words]
+    if any("/RUN" in word for word in words):
+        run = next((place / "runs" / "cft").glob("*all_fixed*"))
+        words = [word.replace(f"{place}/runs/cft/RUN", str(run)) for word in words]
+    return [sys.executable, *words]
+
+
+@pytest.mark.parametrize("line", [line for line in commands() if line.startswith("python") and "DIR" not in line])
+def test_command_runs(line: str, place: Path, root: Path) -> None:
+    environment = os.environ | {"OMP_NUM_THREADS": "2"}
+    done = subprocess.run(
+        localised(line, place), cwd=root, env=environment, capture_output=True, text=True, timeout=280, check=False
+    )
+    assert done.returncode == 0, done.stdout[-1500:] + done.stderr[-3000:]
+    assert "Traceback" not in done.stderr
