@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from src.metrics.definition import MetricDefinition
 
-Features = Float[np.ndarray, "n d"]
+First, Second = Float[np.ndarray, "n d"], Float[np.ndarray, "m d"]
 
 
 class Extractor(Protocol):
@@ -19,7 +19,7 @@ class Extractor(Protocol):
         """Features of RGB faces in [0, 1]."""
 
 
-def frechet_distance(first: Features, second: Features) -> float:
+def frechet_distance(first: First, second: Second) -> float:
     """|m1 - m2|^2 + tr(C1 + C2 - 2 (C1 C2)^(1/2)) with sample means and unbiased covariances, in float64.
 
     The trace of the root is the sum of the singular values of C1^(1/2) C2^(1/2), which needs no complex arithmetic.
@@ -34,12 +34,12 @@ def frechet_distance(first: Features, second: Features) -> float:
     return float(means + traces - 2 * np.linalg.svd(roots[0] @ roots[1], compute_uv=False).sum())
 
 
-def _square_root(covariance: np.ndarray) -> np.ndarray:
+def _square_root(covariance: np.ndarray) -> Float[np.ndarray, "d d"]:
     values, vectors = np.linalg.eigh(np.atleast_2d(covariance))
     return (vectors * np.sqrt(values.clip(min=0))) @ vectors.T
 
 
-def kernel_distance(first: Features, second: Features) -> float:
+def kernel_distance(first: First, second: Second) -> float:
     """Unbiased squared maximum mean discrepancy with the kernel (x.y / d + 1)^3 over all pairs (KID, arXiv 1801.01401).
 
     Raises ValueError below two samples a side.
@@ -52,11 +52,11 @@ def kernel_distance(first: Features, second: Features) -> float:
     return float(sum(within) - 2 * _kernel(a, b).mean())
 
 
-def _kernel(a: Features, b: Features) -> np.ndarray:
+def _kernel(a: First, b: Second) -> Float[np.ndarray, "n m"]:
     return (a @ b.T / a.shape[1] + 1) ** 3
 
 
-def _off_diagonal_mean(gram: np.ndarray) -> float:
+def _off_diagonal_mean(gram: Float[np.ndarray, "n n"]) -> float:
     n = len(gram)
     return float((gram.sum() - np.trace(gram)) / (n * (n - 1)))
 

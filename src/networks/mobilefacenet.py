@@ -37,7 +37,7 @@ class _InvertedResidual(nn.Module):
             nn.BatchNorm2d(channels),
         )
 
-    def forward(self, features: Features) -> Features:
+    def forward(self, features: Features) -> Float[Tensor, "b c_out h_out w_out"]:
         return features + self.conv(features) if self.has_skip else self.conv(features)
 
 
@@ -47,7 +47,7 @@ class _GlobalDepthwise(nn.Module):
         self.depthwise = nn.Conv2d(channels, channels, 7, groups=channels, bias=False)
         self.bn = nn.BatchNorm2d(channels)
 
-    def forward(self, features: Features) -> Features:
+    def forward(self, features: Float[Tensor, "b c 7 7"]) -> Float[Tensor, "b c 1 1"]:
         return self.bn(self.depthwise(features))
 
 

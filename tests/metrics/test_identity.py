@@ -154,7 +154,7 @@ def test_degrees_of_known_cosines() -> None:
 def test_equal_and_opposite_embeddings_stay_inside_the_clamp() -> None:
     embedding = torch.nn.functional.normalize(torch.rand(3, 128))
     same, opposite = cosine(embedding, embedding), cosine(embedding, -embedding)
-    assert torch.equal(same, torch.full((3,), 1 - 1e-7).double())
+    assert torch.equal(same, torch.full((3,), 1 - 1e-7, dtype=torch.float64))
     assert torch.equal(opposite, -same)
     limit = np.rad2deg(np.arccos(1 - 1e-7))
     np.testing.assert_allclose(degrees(same).numpy(), limit)
