@@ -39,11 +39,12 @@ from src.tracking.wandb_run import finish, lightning_logger, log_evaluation
 
 
 def run_job(config: TrainConfig, overrides: list[str]) -> float | None:
-    """Train and evaluate one run; a failure is recorded before it is raised."""
+    """Train and evaluate one run; in a sweep a failure is recorded before it is raised."""
     try:
         _run(config, overrides)
     except Exception as error:
-        write_failure(config, overrides, str(error) or type(error).__name__)
+        if has_parent():
+            write_failure(config, overrides, str(error) or type(error).__name__)
         raise
     finally:
         finish()

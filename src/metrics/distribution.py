@@ -1,6 +1,6 @@
 """Distances between the feature distributions of two sets of faces."""
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -12,6 +12,7 @@ from src.metrics.definition import MetricDefinition
 First, Second = Float[np.ndarray, "n d"], Float[np.ndarray, "m d"]
 
 
+@runtime_checkable
 class Extractor(Protocol):
     """Maps faces to feature vectors."""
 

@@ -1,7 +1,7 @@
 """Identity similarity: the angle between embeddings of the restored and the true face."""
 
 import math
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -29,6 +29,7 @@ CROP = 112
 MARGIN = 1e-7
 
 
+@runtime_checkable
 class Embedder(Protocol):
     """Maps faces to unit-norm identity embeddings."""
 

@@ -29,7 +29,9 @@ def images(count: int) -> Tensor:
 
 def test_distances_equal_the_packages(network: ShiftTolerantLpips, shared: Path) -> None:
     expected = np.load(shared / "weights" / "stlpips" / "expected.npz")
-    pair = [torch.from_numpy(expected[name]).permute(0, 3, 1, 2).float() / 127.5 - 1 for name in ("a_rgb_128", "b_rgb_128")]
+    pair = [
+        torch.from_numpy(expected[name]).permute(0, 3, 1, 2).float() / 127.5 - 1 for name in ("a_rgb_128", "b_rgb_128")
+    ]
     np.testing.assert_allclose(network(*pair).numpy(), expected["distance"], rtol=0, atol=1e-6)
 
 
