@@ -9,7 +9,8 @@ from torch import Tensor, nn
 
 from src.metrics.definition import MetricDefinition
 
-First, Second = Float[np.ndarray, "n d"], Float[np.ndarray, "m d"]
+First = Float[np.ndarray, "n d"]
+Second = Float[np.ndarray, "m d"]
 
 
 @runtime_checkable

@@ -1,0 +1,120 @@
+"""Finding and checking the weights of metrics."""
+
+import hashlib
+import os
+import sys
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+
+from src.checkpoints.catalogue import (
+    CATALOGUE,
+    WeightsEntry,
+    find_weights,
+    load_weights,
+    missing_sentence,
+    verified_weights,
+)
+from src.settings.errors import UserError
+
+PACKAGE = "a_package_with_weights"
+
+
+@pytest.fixture
+def entry(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> WeightsEntry:
+    """An entry of a made-up package, and a torch cache of the test's own."""
+    entry = WeightsEntry(
+        file="net.pth",
+        sha256="0" * 8,
+        url="https://example.org/net.pth",
+        licence="MIT",
+        folder="net",
+        package=PACKAGE,
+        package_folder="inner/weights",
+    )
+    monkeypatch.setitem(CATALOGUE, "net", entry)
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path / "hub"))
+    monkeypatch.syspath_prepend(tmp_path / "site")
+    return entry
+
+
+def place(path: Path, content: bytes = b"") -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content)
+    return path
+
+
+def install(site: Path) -> Path:
+    """A package that fails when it is imported."""
+    place(site / PACKAGE / "__init__.py", b"raise ImportError('must not be imported')\n")
+    return place(site / PACKAGE / "inner" / "weights" / "net.pth")
+
+
+def test_places_are_searched_in_order(entry: WeightsEntry, tmp_path: Path) -> None:
+    where = tmp_path / "weights"
+    assert find_weights("net", str(where)) is None
+    later = [install(tmp_path / "site"), place(tmp_path / "hub" / "checkpoints" / entry.file)]
+    for path in [*later, where / entry.file, where / entry.folder / entry.file]:
+        place(path)
+        if path != later[0]:  # both of the last places exist from the start
+            assert find_weights("net", str(where)) == path
+    assert find_weights("net", None) == later[1]
+
+
+def test_a_package_is_read_without_being_imported(entry: WeightsEntry, tmp_path: Path) -> None:
+    path = install(tmp_path / "site")
+    assert find_weights("net", None) == path
+    assert PACKAGE not in sys.modules
+
+
+@pytest.mark.parametrize("name", ["st_lpips_alex", "mobilenet_v2"])
+def test_the_packages_of_the_catalogue_carry_the_published_files(
+    name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
+    package = CATALOGUE[name].package
+    if find_weights(name, None) is None:
+        pytest.skip(f"the package {package} is not installed")
+    assert os.sep + str(package) + os.sep in str(verified_weights(name, None))
+    assert all(isinstance(value, torch.Tensor) for value in load_weights(name, None).values())
+    assert package not in sys.modules
+
+
+def test_weights_are_loaded_when_the_hash_begins_as_published(
+    entry: WeightsEntry, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    torch.save({"weight": torch.arange(3)}, tmp_path / entry.file)
+    digest = hashlib.sha256((tmp_path / entry.file).read_bytes()).hexdigest()
+    for published in (digest, digest[:8]):
+        monkeypatch.setitem(CATALOGUE, "net", replace(entry, sha256=published))
+        assert load_weights("net", str(tmp_path))["weight"].tolist() == [0, 1, 2]
+
+
+def test_another_hash_is_refused_with_both(entry: WeightsEntry, tmp_path: Path) -> None:
+    path = place(tmp_path / entry.file, b"something else")
+    digest = hashlib.sha256(b"something else").hexdigest()
+    with pytest.raises(UserError) as caught:
+        load_weights("net", str(tmp_path))
+    assert all(text in str(caught.value) for text in (str(path), digest, entry.sha256, "fetch it again"))
+
+
+def test_a_missing_file_says_where_to_get_and_put_it(entry: WeightsEntry, tmp_path: Path) -> None:
+    with pytest.raises(UserError) as caught:
+        load_weights("net", str(tmp_path))
+    sentence = str(caught.value)
+    assert sentence == missing_sentence("net")
+    for text in ("net.pth", entry.url, "MIT", "metrics.weights_dir", str(tmp_path / "hub" / "checkpoints")):
+        assert text in sentence
+    assert "pip package a-package-with-weights" in sentence
+    assert "pip package" not in missing_sentence("vgg16")
+
+
+def test_hashes_are_hexadecimal_and_agree_with_the_names() -> None:
+    for entry in CATALOGUE.values():
+        assert len(entry.sha256) in (8, 64)
+        assert set(entry.sha256) <= set("0123456789abcdef")
+        suffix = Path(entry.file).stem.rsplit("-", 1)[-1]
+        if len(suffix) == 8:
+            assert entry.sha256.startswith(suffix)
