@@ -1,0 +1,123 @@
+"""Every file below conf/ composes to the typed configuration, and what does not belong there fails by name."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+import yaml
+from hydra import compose, initialize_config_dir
+from hydra.errors import HydraException
+from omegaconf.errors import OmegaConfBaseException
+
+from src.checkpoints import published
+from src.config.compose import CONFIG_DIR, compose_train, typed
+from src.config.schema import register
+from src.config.validate import validate
+from src.settings.data import FolderSettings
+from src.settings.errors import UserError
+
+EXPERIMENTS = sorted(path.stem for path in (CONFIG_DIR / "experiment").glob("*.yaml"))
+RECIPES = (
+    "code_predictor.degradation",
+    "cft.small_degradation",
+    "cft.large_degradation",
+    "recogniser.degradation",
+    "benchmark.degradation",
+)
+
+
+def options(group: str) -> list[str]:
+    """Names of the files of a config group."""
+    return sorted(path.stem for path in (CONFIG_DIR / group).glob("*.yaml"))
+
+
+CHOICES = [
+    *(f"{group}={name}" for group in ("scale", "arm", "trainer", "logger", "metrics") for name in options(group)),
+    *(f"degradation@{place}={name}" for place in RECIPES for name in options("degradation")),
+]
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_every_experiment_composes(name: str) -> None:
+    folder = ["data.root=/x"] if name == "cft_photographs" else []
+    config = compose_train([f"+experiment={name}", "hydra.mode=RUN", *folder])
+    validate(config)
+    assert config.study == name
+    assert config.question.endswith("?")
+
+
+def test_there_are_experiments_to_test() -> None:
+    assert {"cft_sweep", "quickstart"} <= set(EXPERIMENTS)
+
+
+@pytest.mark.parametrize("choice", CHOICES)
+def test_every_option_of_every_group_composes_and_is_valid(choice: str) -> None:
+    devices = ["vqgan.training.batch_size=16", "code_predictor.training.batch_size=16"] if "ddp" in choice else []
+    validate(compose_train([choice, *devices]))
+
+
+@pytest.mark.parametrize("name", options("scale"))
+@pytest.mark.parametrize("arm", options("arm"))
+def test_every_arm_is_valid_at_every_scale_and_bears_its_file_name(name: str, arm: str) -> None:
+    config = compose_train([f"scale={name}", f"arm={arm}"])
+    validate(config)
+    assert config.scale.name == name
+    assert config.label == arm
+
+
+def test_folder_data_needs_its_root() -> None:
+    data = compose_train(["data=folder", "data.root=/x"]).data
+    assert isinstance(data, FolderSettings)
+    assert data.root == "/x"
+    with pytest.raises(UserError, match=r"data\.root"):
+        compose_train(["data=folder"])
+
+
+def test_experiment_stays_out_of_the_defaults_list() -> None:
+    defaults = yaml.safe_load((CONFIG_DIR / "train.yaml").read_text())["defaults"]
+    named = [entry if isinstance(entry, str) else next(iter(entry)) for entry in defaults]
+    assert not [name for name in named if "experiment" in name]
+    assert (named[0], named[-1]) == ("train_schema", "_self_")
+
+
+@pytest.mark.parametrize(
+    ("override", "key"),
+    [
+        ("cft.adainn=1", "adainn"),
+        ("sede=1", "sede"),
+        ("trainer.device=2", "device"),
+        ("+scale.autoencoder.widht=8", "widht"),
+        ("data.identites=3", "identites"),
+    ],
+)
+def test_a_misspelt_key_fails_by_name(override: str, key: str) -> None:
+    with pytest.raises(HydraException, match=key):
+        compose_train([override])
+
+
+@pytest.mark.parametrize(
+    ("override", "key"), [("seed=abc", "seed"), ("cft.adain=maybe", "adain"), ("vqgan.training.iterations=1.5", "iter")]
+)
+def test_a_wrong_type_fails_by_name(override: str, key: str) -> None:
+    with pytest.raises((HydraException, OmegaConfBaseException), match=key):
+        compose_train([override])
+
+
+def test_a_misspelt_key_in_an_experiment_file_fails_by_name(tmp_path: Path) -> None:
+    shutil.copytree(CONFIG_DIR, tmp_path / "conf")
+    text = "# @package _global_\nstudy: typo\ncft:\n  training_fidelty: sampled\n"
+    (tmp_path / "conf" / "experiment" / "typo.yaml").write_text(text)
+    register()
+    with (
+        initialize_config_dir(str(tmp_path / "conf"), version_base="1.3"),
+        pytest.raises(HydraException, match="training_fidelty"),
+    ):
+        typed(compose("train", overrides=["+experiment=typo"]))
+
+
+def test_paper512_has_the_published_sizes() -> None:
+    scale = compose_train(["scale=paper512"]).scale
+    assert scale.autoencoder == published.AUTOENCODER_SIZE
+    assert scale.code_predictor == published.CODE_PREDICTOR_SIZE
+    assert scale.discriminator == published.DISCRIMINATOR_SIZE
+    assert tuple(scale.feature_transformation.all_sizes) == published.FUSED_SIZES
