@@ -34,7 +34,7 @@ CATALOGUE = {
     "mobilefacenet": WeightsEntry(
         file="mobilefacenet.pt",
         sha256="90a00ba1d8b0b688af3deb731ed53dca582e6106805d1bc3cfdef55f570493f4",
-        url="https://github.com/foamliu/MobileFaceNet/raw/a6cc903/weights/mobilefacenet.pt",
+        url="https://github.com/foamliu/MobileFaceNet/raw/a6cc9032a659b615f477833e1a70b5e7931bcccc/weights/mobilefacenet.pt",
         licence="Apache-2.0 (trained on MS-Celeb-1M: research use)",
         folder="mobilefacenet",
     ),

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from src.config.identity import UPSTREAM_OF_STAGE
 from src.degradation.recipes import recipe_problems
 from src.settings.commands import TrainConfig
+from src.settings.data import DataSettings, FolderSettings, SyntheticFacesSettings
 from src.settings.errors import UserError
 from src.settings.metric_roles import RECORDED_ROLES
 from src.settings.scale import ScaleSettings
@@ -24,11 +25,18 @@ def validate(config: TrainConfig) -> None:
 
 def _problems(config: TrainConfig) -> Iterator[str]:
     yield from _choice("stage", config.stage, tuple(UPSTREAM_OF_STAGE))
+    yield from _seed("seed", config.seed)
+    yield from _names(config)
     yield from _scale(config.scale)
+    yield from _data(config.data)
+    world_size = config.trainer.devices * config.trainer.num_nodes
     for name in UPSTREAM_OF_STAGE:
-        yield from _training(f"{name}.training", getattr(config, name).training, config.trainer.devices)
+        yield from _training(f"{name}.training", getattr(config, name).training, world_size)
     yield from _image_losses("vqgan.losses", config.vqgan.losses)
     yield from _image_losses("cft.image_losses", config.cft.image_losses)
+    yield from _at_least("vqgan.codebook.window", config.vqgan.codebook.window, 1)
+    yield from _at_least("vqgan.codebook.restart_every", config.vqgan.codebook.restart_every, 0)
+    yield from _within("recogniser.degraded_share", config.recogniser.degraded_share, 0.0, 1.0)
     yield from _cft(config.cft, config.scale)
     yield from _evaluation(config)
     yield from _hardware(config)
@@ -51,12 +59,22 @@ def _choice(key: str, value: object, allowed: tuple[object, ...]) -> Iterator[st
         yield f"{key}: {value!r} is not one of {', '.join(map(str, allowed))}"
 
 
-def _positive(key: str, value: float) -> Iterator[str]:
+def _positive(key: str, value: int | float) -> Iterator[str]:
     if value <= 0:
         yield f"{key}: {value} must be greater than 0"
 
 
-def _within(key: str, value: float, low: float, high: float) -> Iterator[str]:
+def _at_least(key: str, value: int, low: int) -> Iterator[str]:
+    if value < low:
+        yield f"{key}: {value} must be {low} or more"
+
+
+def _seed(key: str, value: int) -> Iterator[str]:
+    if not 0 <= value < 2**32:
+        yield f"{key}: {value} must be a whole number from 0 to 2**32 - 1"
+
+
+def _within(key: str, value: int | float, low: float, high: float) -> Iterator[str]:
     if not low <= value <= high:
         yield f"{key}: {value} must lie in [{low:g}, {high:g}]"
 
@@ -64,6 +82,31 @@ def _within(key: str, value: float, low: float, high: float) -> Iterator[str]:
 def _ordered(key: str, pair: list[float]) -> Iterator[str]:
     if len(pair) != 2 or pair[0] > pair[1]:
         yield f"{key}: {pair} must be [lowest, highest]"
+
+
+def _unit_pair(key: str, pair: list[float]) -> Iterator[str]:
+    if len(pair) != 2 or not all(0 <= value < 1 for value in pair):
+        yield f"{key}: {pair} must be two values in [0, 1)"
+
+
+def _names(config: TrainConfig) -> Iterator[str]:
+    for key, value in (("study", config.study), ("label", config.label)):
+        if not value or "/" in value:
+            yield f"{key}: {value!r} names a folder; it must not be empty or contain a slash"
+
+
+def _data(data: DataSettings) -> Iterator[str]:
+    yield from _within("data.flip_probability", data.flip_probability, 0.0, 1.0)
+    if isinstance(data, SyntheticFacesSettings):
+        yield from _seed("data.seed", data.seed)
+        for name in ("images_per_identity", "validation_identities", "test_identities"):
+            yield from _at_least(f"data.{name}", getattr(data, name), 1)
+        held_out = data.validation_identities + data.test_identities
+        yield from _at_least("data.identities", data.identities, held_out + 1)
+    if isinstance(data, FolderSettings):
+        yield from _seed("data.split_seed", data.split_seed)
+        yield from _within("data.validation_fraction", data.validation_fraction, 0.0, 1.0)
+        yield from _within("data.test_fraction", data.test_fraction, 0.0, 1.0)
 
 
 def _scale(scale: ScaleSettings) -> Iterator[str]:
@@ -78,12 +121,16 @@ def _scale(scale: ScaleSettings) -> Iterator[str]:
     yield from _positive("scale.autoencoder.codebook_size", sizes.codebook_size)
 
 
-def _training(key: str, training: TrainingSettings, devices: int) -> Iterator[str]:
+def _training(key: str, training: TrainingSettings, world_size: int) -> Iterator[str]:
     yield from _positive(f"{key}.iterations", training.iterations)
     yield from _positive(f"{key}.checkpoint_every", training.checkpoint_every)
     yield from _within(f"{key}.ema_decay", training.ema_decay, 0.0, 1.0)
-    if training.batch_size <= 0 or training.batch_size % max(devices, 1):
-        yield f"{key}.batch_size: {training.batch_size} must be positive and divide by trainer.devices {devices}"
+    if training.batch_size <= 0 or training.batch_size % max(world_size, 1):
+        yield (
+            f"{key}.batch_size: {training.batch_size} must be positive and divide by {world_size}, "
+            "trainer.devices x trainer.num_nodes"
+        )
+    yield from _unit_pair(f"{key}.betas", training.betas)
     yield from _learning_rate(f"{key}.learning_rate", training.learning_rate)
 
 
@@ -121,17 +168,29 @@ def _evaluation(config: TrainConfig) -> Iterator[str]:
     if not config.evaluation.fidelities:
         yield "evaluation.fidelities: [] must name at least one fidelity in [0, 1]"
     yield from _positive("evaluation.batch_size", config.evaluation.batch_size)
+    yield from _at_least("evaluation.shown_faces", config.evaluation.shown_faces, 1)
     yield from _positive("benchmark.count", config.benchmark.count)
+    yield from _seed("benchmark.seed", config.benchmark.seed)
     yield from _choice("benchmark.split", config.benchmark.split, ("validation", "test"))
     yield from _choice("metrics.family", config.metrics.family, ("auto", "offline", "standard"))
     yield from _choice("metrics.primary", config.metrics.primary, RECORDED_ROLES)
+    # An interval's ends need so many; the leaderboard refuses fewer, after the training.
+    yield from _at_least("metrics.bootstrap_resamples", config.metrics.bootstrap_resamples, 100)
 
 
 def _hardware(config: TrainConfig) -> Iterator[str]:
     trainer = config.trainer
     yield from _choice("trainer.accelerator", trainer.accelerator, ("cpu", "gpu", "auto"))
     yield from _choice("trainer.precision", trainer.precision, ("32-true", "bf16-mixed"))
-    yield from _positive("trainer.devices", trainer.devices)
+    for name, low in (
+        ("devices", 1),
+        ("num_nodes", 1),
+        ("log_every", 1),
+        ("workers", 0),
+        ("threads", 0),
+        ("images_every", 0),
+    ):
+        yield from _at_least(f"trainer.{name}", getattr(trainer, name), low)
     yield from _choice("logger.kind", config.logger.kind, ("wandb", "none"))
     yield from _choice("logger.mode", config.logger.mode, ("auto", "online", "offline"))
     if trainer.strategy not in ("auto", "ddp"):

@@ -7,7 +7,9 @@ sweep again (conventions.md 2.5), hence the child processes. Imports no torch.
 import math
 import sys
 import time
-from collections.abc import Sequence
+import traceback
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -56,7 +58,7 @@ def plan(overrides: Sequence[str]) -> list[tuple[list[str], TrainConfig]]:
 def record_label(config: TrainConfig, overrides: Sequence[str], shared: Sequence[str]) -> str:
     """The arm's name, with what else was swept besides the arm."""
     swept = [text for text in overrides if text not in shared and not text.startswith(("arm=", "seed=", "hydra."))]
-    return ",".join([config.label, *swept]).replace("/", ".")
+    return ",".join([config.label, *swept]).replace("/", ".").replace("'", "")
 
 
 def launch_job(config: TrainConfig, overrides: list[str], number: int) -> float:
@@ -82,16 +84,28 @@ def _time_left(done: int) -> str:
     return f"   about {left / 60:.0f} min left" if left > 90 else f"   about {left:.0f} s left"
 
 
+@contextmanager
+def _stop_on_error() -> Iterator[None]:
+    """Hydra turns an exception of a callback into a warning and starts the jobs all the same."""
+    try:
+        yield
+    except Exception:
+        traceback.print_exc()
+        raise SystemExit(1) from None
+
+
 class SweepCallback(Callback):
     """Hydra's hooks around a multirun."""
 
     def on_multirun_start(self, config: DictConfig, **kwargs: Any) -> None:
         """Check every job, then train what all of them build on."""
-        _prepare(list(config.hydra.overrides.task))
+        with _stop_on_error():
+            _prepare(list(config.hydra.overrides.task))
 
     def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
         """Write the leaderboard; the exit status is 1 if a job failed."""
-        _conclude(PROGRESS.jobs)
+        with _stop_on_error():
+            _conclude(PROGRESS.jobs)
 
 
 @friendly_errors

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from src.checkpoints.store import BUNDLED, RunStore, StoredRun, read_run
-from src.config.identity import UPSTREAM_OF_STAGE, effective_config, identity
+from src.config.identity import SIZES_OF_STAGE, UPSTREAM_OF_STAGE, effective_config, identity
 from src.data import build_source
 from src.settings.commands import TrainConfig
 from src.settings.data import SyntheticFacesSettings
@@ -14,6 +14,9 @@ from src.settings.errors import UserError
 
 WEIGHTS_OF_STAGE = {"vqgan": "vqgan", "code_predictor": "codeformer", "recogniser": "recogniser", "cft": "codeformer"}
 """The kind of network whose hash stands for a stage."""
+
+CONFIG_FILE = "config.json"
+"""The effective configuration, in the run's folder."""
 
 TrainMissing = Callable[[str], None]
 """Trains the named stage to the end, in a process of its own."""
@@ -74,7 +77,9 @@ class Upstreams:
     def _resolve(self, stage: str) -> StoredRun:
         choice = getattr(self.config.upstream, stage)
         if choice not in ("auto", "bundled", "train"):
-            return _named_run(f"upstream.{stage}", Path(choice), stage)
+            run = _named_run(f"upstream.{stage}", Path(choice), stage)
+            _check_sizes(f"upstream.{stage}", run, self.config)
+            return run
         wanted = self.identity_of(stage)
         found = self._search(stage, wanted, choice)
         if found is None:
@@ -122,3 +127,19 @@ def _named_run(key: str, folder: Path, stage: str) -> StoredRun:
             f"{key}: {folder} holds {found}, expected a finished run of stage {stage}; make one with {command}"
         )
     return run
+
+
+def _check_sizes(key: str, run: StoredRun, config: TrainConfig) -> None:
+    """Compare the sizes that both stages depend on, before anything is trained or written (the weights are read later)."""
+    path = run.folder / CONFIG_FILE
+    if not path.is_file():
+        return
+    found = json.loads(path.read_text()).get("scale", {})
+    expected = effective_config(config)["scale"]
+    shared = set(SIZES_OF_STAGE[config.stage]) & set(SIZES_OF_STAGE[run.status.stage])
+    differing = sorted(name for name in shared if found.get(name) != expected[name])
+    if differing:
+        raise UserError(
+            f"{key}: {run.folder} was trained at scale {found.get('name')}, whose {', '.join(differing)} differ from "
+            f"scale {config.scale.name}; choose the scale that it was trained at, or another upstream"
+        )

@@ -8,20 +8,33 @@ from torch import nn
 
 from src.checkpoints.catalogue import find_weights, load_weights, missing_sentence, verified_weights
 from src.checkpoints.files import sha256_of
-from src.metrics.distribution import InceptionFeatures, MobileNetFeatures, frechet_definition, kernel_definition
+from src.metrics.distribution import (
+    INCEPTION_SOURCE,
+    InceptionFeatures,
+    MobileNetFeatures,
+    frechet_definition,
+    kernel_definition,
+)
 from src.metrics.fidelity import Psnr, Ssim
-from src.metrics.identity import MobileFaceNetEmbedder, RenderedFaceEmbedder, identity_definitions
+from src.metrics.identity import ArcFaceEmbedder, MobileFaceNetEmbedder, RenderedFaceEmbedder, identity_definitions
 from src.metrics.perceptual import PerceptualDistance, lpips_definition, st_lpips_definition
 from src.metrics.perceptual_network import load_lpips, load_st_lpips
 from src.metrics.suite import DistributionMetric, IdentityMetric, MetricSuite, PairMetric
 from src.settings.commands import MetricsSettings
 from src.settings.errors import UserError
 
-STANDARD_WEIGHTS = {"perceptual": ("vgg16", "alexnet"), "distribution": ("inception_fid",)}
-"""Weights of the field's own metrics, by role. Their recogniser (ArcFace IR-SE50) comes with the metrics part."""
+STANDARD_WEIGHTS = {
+    "perceptual": ("vgg16", "alexnet"),
+    "distribution": ("inception_fid",),
+    "identity": ("arcface_ir_se50",),
+}
+"""Weights of the field's own metrics, by role."""
 
 STANDARD_PACKAGES = {"distribution": "torch_fidelity"}
 """pip package that a role's own metric computes with, where it is no dependency of the suite."""
+
+STAND_INS = {"st_lpips", "fd_mobilenetv2", "id_mobilefacenet"}
+"""Metrics that are measured only where the field's own cannot be."""
 
 RenderedRecogniser = tuple[nn.Module, str]
 """The suite's recogniser and the SHA-256 of its file."""
@@ -40,7 +53,9 @@ def build_suite(
 ) -> MetricSuite:
     """The metrics of `settings.family`: `standard`, the `offline` stand-ins, or per role what is at hand (`auto`).
 
-    A stand-in keeps its own name. A role without any weights is left out, and the notice says so.
+    A stand-in keeps its own name. A role without any weights is left out; the notice says so, and names the stand-ins.
+    The recogniser of rendered faces comes first for identity, beside a published one; `standard` measures neither it
+    nor a stand-in.
     Raises:
         UserError: the family is `standard` and something is missing (the sentence names every file and where to put it),
             or a file has another hash than published.
@@ -93,7 +108,7 @@ def _add_perceptual(parts: _Parts, settings: MetricsSettings, device: torch.devi
 def _add_distribution(parts: _Parts, settings: MetricsSettings, device: torch.device) -> None:
     where = settings.weights_dir
     if _takes_standard(settings, "distribution"):
-        source, digest = "torch-fidelity Inception, pool 2048", _hash("inception_fid", settings)
+        source, digest = INCEPTION_SOURCE, _hash("inception_fid", settings)
         extract = InceptionFeatures(str(verified_weights("inception_fid", where)), device)
         frechet = frechet_definition("fid/gt", source, digest)
         parts.distributions.append(DistributionMetric(frechet, kernel_definition("kid/gt", source, digest), extract))
@@ -110,21 +125,29 @@ def _add_distribution(parts: _Parts, settings: MetricsSettings, device: torch.de
 def _add_identity(
     parts: _Parts, settings: MetricsSettings, rendered: RenderedRecogniser | None, device: torch.device
 ) -> None:
-    if rendered is not None:
+    where = settings.weights_dir
+    if rendered is not None and settings.family != "standard":
         network, digest = rendered
         names = identity_definitions("id_rendered", "this suite's recogniser of rendered faces", digest)
         parts.identities.append(IdentityMetric(*names, RenderedFaceEmbedder(network.to(device))))
-    elif find_weights("mobilefacenet", settings.weights_dir):
-        digest = _hash("mobilefacenet", settings)
-        names = identity_definitions("id_mobilefacenet", "MobileFaceNet 128-d, ArcFace alignment at 112", digest)
-        embedder = MobileFaceNetEmbedder(load_weights("mobilefacenet", settings.weights_dir), device)
+    if _takes_standard(settings, "identity"):
+        source = "ArcFace IR-SE50 512-d (facexlib), ArcFace alignment at 112"
+        names = identity_definitions("id_arcface_irse50", source, _hash("arcface_ir_se50", settings))
+        arcface = ArcFaceEmbedder(load_weights("arcface_ir_se50", where), device)
+        parts.identities.append(IdentityMetric(*names, arcface))
+    elif find_weights("mobilefacenet", where):
+        source = "MobileFaceNet 128-d, ArcFace alignment at 112"
+        names = identity_definitions("id_mobilefacenet", source, _hash("mobilefacenet", settings))
+        embedder = MobileFaceNetEmbedder(load_weights("mobilefacenet", where), device)
         parts.identities.append(IdentityMetric(*names, embedder))
-    else:
+    if not parts.identities:
         parts.absent.append("identity")
 
 
 def _notice(suite: MetricSuite, absent: list[str]) -> str:
     chosen = {role: suite.primary_id(role) for role in ("perceptual", "distribution", "identity")}
     shown = ["psnr", "ssim", *(f"{role} {name}" for role, name in chosen.items() if name)]
+    replaced = sorted(STAND_INS & set(suite.definitions))
+    stand_ins = f"; stand-ins: {', '.join(replaced)}" if replaced else ""
     missing = f"; no weights for {', '.join(absent)}" if absent else ""
-    return f"metrics: {', '.join(shown)}{missing}"
+    return f"metrics: {', '.join(shown)}{stand_ins}{missing}"

@@ -85,6 +85,10 @@ class MobileNetFeatures:
         return self._trunk((image - self._mean) / self._std).mean((2, 3))
 
 
+INCEPTION_SOURCE = "torch-fidelity Inception, pool 2048; resized to 299 bilinear with antialiasing (torchmetrics)"
+"""The resize belongs to the definition: without antialiasing the distances are others (conventions.md 6.2)."""
+
+
 class InceptionFeatures:
     """2048-d pool features of torch-fidelity's Inception, from a local weights file."""
 
@@ -92,7 +96,7 @@ class InceptionFeatures:
         from torchmetrics.image.fid import NoTrainInceptionV3
 
         self._network = NoTrainInceptionV3(
-            name="inception-v3-compat", features_list=["2048"], feature_extractor_weights_path=path
+            name="inception-v3-compat", features_list=["2048"], feature_extractor_weights_path=path, antialias=True
         ).to(device)
 
     @torch.inference_mode()

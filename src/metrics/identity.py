@@ -1,6 +1,7 @@
 """Identity similarity: the angle between embeddings of the restored and the true face."""
 
 import math
+from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
 
 import numpy as np
@@ -79,25 +80,45 @@ def _normalised(matrix: Float[np.ndarray, "2 3"], width: int, height: int) -> Fl
     return np.hstack([linear, shift[:, None]])
 
 
-class MobileFaceNetEmbedder:
-    """MobileFaceNet on faces aligned to the ArcFace template."""
+class AlignedEmbedder:
+    """A recogniser on faces aligned to the ArcFace template, normalised by a mean and a deviation of RGB in [0, 1]."""
 
-    def __init__(self, weights: dict[str, Tensor], device: torch.device) -> None:
-        self._network = MobileFaceNet()
-        self._network.load_state_dict(weights)
-        self._network.to(device).eval()
-        self._mean = torch.tensor((0.485, 0.456, 0.406), device=device).view(1, 3, 1, 1)
-        self._std = torch.tensor((0.229, 0.224, 0.225), device=device).view(1, 3, 1, 1)
+    def __init__(
+        self, network: nn.Module, mean: Sequence[float], deviation: Sequence[float], device: torch.device
+    ) -> None:
+        self._network = network.to(device).eval()
+        self._mean = torch.tensor(mean, device=device).view(1, 3, 1, 1)
+        self._deviation = torch.tensor(deviation, device=device).view(1, 3, 1, 1)
 
     @torch.inference_mode()
     def __call__(self, image: Image, landmarks: Landmarks | None) -> Float[Tensor, "b d"]:
         """Unit-norm embeddings of RGB faces in [0, 1]; NaN where a landmark is not finite."""
-        embedding = normalize(self._network((align(image, landmarks) - self._mean) / self._std))
+        embedding = normalize(self._network((align(image, landmarks) - self._mean) / self._deviation))
         if landmarks is None:
             return embedding
         # grid_sample clamps NaN into the image, so that such a face would pass for a measured one.
         located = landmarks.isfinite().flatten(1).all(1).to(embedding.device)
         return embedding.where(located[:, None], torch.nan)
+
+
+class MobileFaceNetEmbedder(AlignedEmbedder):
+    """MobileFaceNet, 128-d (weights/README.md)."""
+
+    def __init__(self, weights: dict[str, Tensor], device: torch.device) -> None:
+        network = MobileFaceNet()
+        network.load_state_dict(weights)
+        super().__init__(network, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225), device)
+
+
+class ArcFaceEmbedder(AlignedEmbedder):
+    """ArcFace IR-SE50, 512-d, from facexlib's class; facexlib's own builder downloads and needs CUDA (conventions.md 1)."""
+
+    def __init__(self, weights: dict[str, Tensor], device: torch.device) -> None:
+        from facexlib.recognition.arcface_arch import Backbone
+
+        network = Backbone(num_layers=50, drop_ratio=0.6, mode="ir_se")
+        network.load_state_dict(weights)
+        super().__init__(network, (0.5, 0.5, 0.5), (0.5, 0.5, 0.5), device)
 
 
 class RenderedFaceEmbedder:

@@ -1,17 +1,33 @@
 """The identity of a run changes with what can change its weights, and with nothing else."""
 
-import pytest
+from functools import cache
 
-from src.config.compose import compose_train
+import pytest
+from hydra import compose, initialize_config_dir
+from omegaconf import DictConfig, OmegaConf
+
+from src.config.compose import CONFIG_DIR, compose_train, typed
 from src.config.identity import effective_config, identity, run_name
+from src.config.schema import register
 from src.settings.commands import TrainConfig
 
 INGREDIENTS = {"data": "d" * 64, "vqgan": "a" * 64, "code_predictor": "b" * 64}
 
 
+@cache
+def composed(*choices: str) -> DictConfig:
+    """The configuration under these choices of groups."""
+    register()
+    with initialize_config_dir(str(CONFIG_DIR), version_base="1.3"):
+        return compose("train", overrides=list(choices))
+
+
 def of(*overrides: str, **ingredients: str) -> str:
     """Identity under these overrides."""
-    return identity(effective_config(compose_train(list(overrides))), INGREDIENTS | ingredients)
+    groups = [text for text in overrides if text.startswith(("scale=", "data=", "arm=", "logger="))]
+    values = OmegaConf.from_dotlist([text for text in overrides if text not in groups])
+    config = typed(OmegaConf.merge(composed(*groups), values))
+    return identity(effective_config(config), INGREDIENTS | ingredients)
 
 
 @pytest.mark.parametrize(

@@ -88,6 +88,14 @@ def test_jobs_are_written_as_hydra_writes_them() -> None:
     assert sweep_jobs(overrides) == [list(job) for job in hydras]
 
 
-def test_a_wrong_job_is_named_and_nothing_else_happens() -> None:
-    with pytest.raises(UserError, match=r"sweep job 1 .*evaluation\.batch_size=0.*: evaluation\.batch_size: 0"):
-        plan(["evaluation.batch_size=16,0"])
+@pytest.mark.parametrize(
+    ("sweep", "words"),
+    [
+        ("evaluation.batch_size=16,0", r"sweep job 1 .*evaluation\.batch_size=0.*: evaluation\.batch_size: 0"),
+        ("seed=0,abc", r"sweep job 1 .*seed=abc"),
+        ("arm=none,nonne", r"sweep job 1 .*arm/nonne"),
+    ],
+)
+def test_a_wrong_job_is_named_before_any_starts(sweep: str, words: str) -> None:
+    with pytest.raises(UserError, match=words):
+        plan([sweep])

@@ -18,7 +18,7 @@ from src.metrics.suite import MetricSuite
 from src.settings.commands import MetricsSettings
 from src.settings.errors import UserError
 
-STANDARD_IDS = {"lpips/vgg", "lpips/alex", "fid/gt", "kid/gt"}
+STANDARD_IDS = {"lpips/vgg", "lpips/alex", "fid/gt", "kid/gt", "id_arcface_irse50", "id_arcface_irse50_degrees"}
 
 
 def suite_of(family: str, weights_dir: Path | None = None, recogniser: nn.Module | None = None) -> MetricSuite:
@@ -60,15 +60,42 @@ def random_trunk(name: str) -> dict[str, Tensor]:
     }
 
 
+def publish(monkeypatch: pytest.MonkeyPatch, folder: Path, name: str, weights: dict[str, Tensor]) -> None:
+    """Save weights under the published name of an entry, and take their hash for the published one."""
+    path = folder / CATALOGUE[name].file
+    torch.save(weights, path)
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    monkeypatch.setitem(CATALOGUE, name, replace(CATALOGUE[name], sha256=digest))
+
+
 @pytest.fixture
 def lpips_trunks(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, nothing: None) -> Path:
     """A weights folder with random trunks of LPIPS under their published names."""
     pytest.importorskip("lpips")
     for name in ("vgg16", "alexnet"):
-        path = tmp_path / CATALOGUE[name].file
-        torch.save(random_trunk(name), path)
-        digest = hashlib.sha256(path.read_bytes()).hexdigest()
-        monkeypatch.setitem(CATALOGUE, name, replace(CATALOGUE[name], sha256=digest))
+        publish(monkeypatch, tmp_path, name, random_trunk(name))
+    return tmp_path
+
+
+class SmallBackbone(nn.Module):
+    """Takes the place of facexlib's ArcFace, whose file has 175 MB."""
+
+    def __init__(self, num_layers: int, drop_ratio: float, mode: str) -> None:
+        super().__init__()
+        assert (num_layers, drop_ratio, mode) == (50, 0.6, "ir_se")
+        self.linear = nn.Linear(3, 8)
+
+    def forward(self, faces: Tensor) -> Tensor:
+        return self.linear(faces.mean((2, 3)))
+
+
+@pytest.fixture
+def arcface(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, nothing: None) -> Path:
+    """A weights folder with a small network under the name of ArcFace."""
+    pytest.importorskip("facexlib")
+    monkeypatch.setattr("facexlib.recognition.arcface_arch.Backbone", SmallBackbone)
+    torch.manual_seed(0)
+    publish(monkeypatch, tmp_path, "arcface_ir_se50", SmallBackbone(50, 0.6, "ir_se").state_dict())
     return tmp_path
 
 
@@ -93,6 +120,7 @@ def test_auto_takes_stand_ins_where_the_standard_is_absent_and_says_so(stand_ins
     suite = suite_of("auto", stand_ins)
     assert not set(suite.definitions) & STANDARD_IDS
     assert suite.notice.startswith("metrics: psnr, ssim, perceptual st_lpips, distribution fd_mobilenetv2")
+    assert "; stand-ins: fd_mobilenetv2, " in suite.notice
     assert "\n" not in suite.notice
 
 
@@ -107,8 +135,9 @@ def test_the_recogniser_of_rendered_faces_comes_first(shared: Path, stand_ins: P
     assert suite_of("offline", stand_ins).primary_id("identity") == "id_mobilefacenet"
     suite = suite_of("offline", stand_ins, recogniser=nn.Flatten())
     assert suite.primary_id("identity") == "id_rendered"
+    assert "id_mobilefacenet" in suite.definitions, "a second recogniser stays beside it"
     assert suite.definitions["id_rendered"].extractor_sha256 == "ab" * 32
-    assert "identity id_rendered" in suite.notice
+    assert "identity id_rendered; stand-ins: fd_mobilenetv2, id_mobilefacenet, st_lpips" in suite.notice
 
 
 def test_standard_without_weights_names_every_file_and_where_it_comes_from(nothing: None) -> None:
@@ -116,7 +145,7 @@ def test_standard_without_weights_names_every_file_and_where_it_comes_from(nothi
         suite_of("standard")
     sentence = str(caught.value)
     assert sentence.startswith("metrics.family: standard")
-    for name in ("vgg16", "alexnet", "inception_fid"):
+    for name in ("vgg16", "alexnet", "inception_fid", "arcface_ir_se50"):
         assert CATALOGUE[name].file in sentence
         assert CATALOGUE[name].url in sentence
 
@@ -153,6 +182,36 @@ def test_lpips_replaces_the_stand_in_once_its_trunks_are_found(lpips_trunks: Pat
         assert (pair.measure(image, image.flip(0)) > 0).all()
     offline = suite_of("offline", lpips_trunks)
     assert not set(offline.definitions) & STANDARD_IDS
+
+
+def test_arcface_replaces_the_stand_in_once_it_is_found(arcface: Path, shared: Path) -> None:
+    (arcface / CATALOGUE["mobilefacenet"].file).symlink_to(shared / "weights" / "mobilefacenet" / "mobilefacenet.pt")
+    suite = suite_of("auto", arcface)
+    assert [identity.cosine.id for identity in suite.identities] == ["id_arcface_irse50"]
+    assert suite.definitions["id_arcface_irse50"].extractor_sha256 == CATALOGUE["arcface_ir_se50"].sha256
+    assert "stand-ins" not in suite.notice
+    rendered = suite_of("auto", arcface, recogniser=nn.Flatten())
+    assert [identity.cosine.id for identity in rendered.identities] == ["id_rendered", "id_arcface_irse50"]
+    assert suite_of("offline", arcface).primary_id("identity") == "id_mobilefacenet"
+
+
+def test_standard_measures_the_fields_own_metrics_only(
+    monkeypatch: pytest.MonkeyPatch, lpips_trunks: Path, arcface: Path
+) -> None:
+    """No stand-in and no recogniser of ours, although both are at hand."""
+    publish(monkeypatch, arcface, "inception_fid", {})
+    publish(monkeypatch, arcface, "st_lpips_alex", {})
+    monkeypatch.setattr(build, "find_spec", lambda name: "found")
+    monkeypatch.setattr(build, "InceptionFeatures", lambda path, device: lambda image: image.flatten(1)[:, :4])
+    suite = suite_of("standard", arcface, recogniser=nn.Flatten())
+    assert set(suite.definitions) == {"psnr", "ssim", *STANDARD_IDS}
+    faces = torch.randint(0, 256, (2, 3, 64, 64), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    evaluator = suite.evaluator("benchmark")
+    evaluator.update(faces, faces)
+    result = evaluator.compute()
+    assert {*result.per_image, *result.distribution} == set(suite.definitions)
+    assert result.per_image["id_arcface_irse50"].min() > 1 - 1e-6
+    assert not any(result.failures.values())
 
 
 @pytest.mark.parametrize(("trunk", "name"), [("vgg", "vgg16"), ("alex", "alexnet")])

@@ -14,6 +14,7 @@ from src.checkpoints.catalogue import load_weights
 from src.metrics.identity import (
     ARCFACE_TEMPLATE,
     FFHQ_TEMPLATE,
+    ArcFaceEmbedder,
     MobileFaceNetEmbedder,
     RenderedFaceEmbedder,
     align,
@@ -140,6 +141,18 @@ def test_a_face_without_landmarks_among_others_gives_nan(shared: Path) -> None:
     embeddings = embed(torch.rand(2, 3, 128, 128), points)
     assert embeddings[0].isfinite().all()
     assert embeddings[1].isnan().all()
+
+
+def test_arcface_is_facexlibs_network_on_aligned_faces_in_the_signed_range() -> None:
+    arch = pytest.importorskip("facexlib.recognition.arcface_arch")
+    torch.manual_seed(0)
+    network = arch.Backbone(num_layers=50, drop_ratio=0.6, mode="ir_se").eval()
+    face = torch.rand(1, 3, 96, 96)
+    measured = ArcFaceEmbedder(network.state_dict(), torch.device("cpu"))(face, None)
+    with torch.inference_mode():
+        expected = network(align(face, None) * 2 - 1)
+    assert measured.shape == (1, 512)
+    torch.testing.assert_close(measured, expected)
 
 
 def test_the_rendered_recogniser_gets_the_network_range() -> None:
