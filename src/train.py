@@ -32,6 +32,9 @@ def main(config: DictConfig) -> float | None:
         from src.jobs.sweep import launch_job
 
         return launch_job(settings, overrides, hydra_config.job.num)
+    from src.jobs.upstream import check_given
+
+    check_given(settings)
     from src.jobs.train_job import run_job
 
     return run_job(settings, overrides)

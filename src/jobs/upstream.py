@@ -18,6 +18,9 @@ WEIGHTS_OF_STAGE = {"vqgan": "vqgan", "code_predictor": "codeformer", "recognise
 CONFIG_FILE = "config.json"
 """The effective configuration, in the run's folder."""
 
+SEARCHED = ("auto", "bundled", "train")
+"""Choices of `upstream.*` that are searched for; another value is the path of a run folder."""
+
 TrainMissing = Callable[[str], None]
 """Trains the named stage to the end, in a process of its own."""
 
@@ -76,10 +79,8 @@ class Upstreams:
 
     def _resolve(self, stage: str) -> StoredRun:
         choice = getattr(self.config.upstream, stage)
-        if choice not in ("auto", "bundled", "train"):
-            run = _named_run(f"upstream.{stage}", Path(choice), stage)
-            _check_sizes(f"upstream.{stage}", run, self.config)
-            return run
+        if choice not in SEARCHED:
+            return _named_run(self.config, Path(choice), stage)
         wanted = self.identity_of(stage)
         found = self._search(stage, wanted, choice)
         if found is None:
@@ -114,7 +115,21 @@ def network_hash(run: StoredRun) -> str:
     return run.status.weights[WEIGHTS_OF_STAGE[run.status.stage]]
 
 
-def _named_run(key: str, folder: Path, stage: str) -> StoredRun:
+def check_given(config: TrainConfig) -> None:
+    """Look at the faces and at the named upstream runs, before anything heavy is imported or anything is written.
+
+    Raises:
+        UserError: the faces cannot be read, or a named run does not exist or does not fit.
+    """
+    data_fingerprint(config)
+    for stage in needed_stages(config):
+        choice = getattr(config.upstream, stage)
+        if choice not in SEARCHED:
+            _named_run(config, Path(choice), stage)
+
+
+def _named_run(config: TrainConfig, folder: Path, stage: str) -> StoredRun:
+    key = f"upstream.{stage}"
     command = f"python -m src.train stage={stage}"
     if not folder.is_dir():
         raise UserError(
@@ -126,6 +141,7 @@ def _named_run(key: str, folder: Path, stage: str) -> StoredRun:
         raise UserError(
             f"{key}: {folder} holds {found}, expected a finished run of stage {stage}; make one with {command}"
         )
+    _check_sizes(key, run, config)
     return run
 
 

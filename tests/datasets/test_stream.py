@@ -73,6 +73,7 @@ def equal(a: list[dict[str, torch.Tensor]], b: list[dict[str, torch.Tensor]]) ->
     )
 
 
+@pytest.mark.filterwarnings("ignore:This DataLoader will create")  # on machines of fewer than four cores
 def test_samples_are_byte_equal_whatever_the_workers(recipe) -> None:
     alone = samples(0, recipe)
     assert alone[0]["hq"].dtype == torch.uint8

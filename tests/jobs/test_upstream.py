@@ -47,7 +47,7 @@ class Place:
         raise AssertionError(f"{stage} should not be trained")
 
 
-@pytest.fixture()
+@pytest.fixture
 def place(base: TrainConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Place:
     found = Place(base, tmp_path)
     monkeypatch.setattr(upstream, "BUNDLED", found.bundled.root)
@@ -98,7 +98,7 @@ def test_a_path_to_nothing_or_to_another_stage_is_refused(place: Place, tmp_path
     with pytest.raises(UserError, match="holds no run"):
         place.upstreams(vqgan=str(tmp_path / "empty")).of("vqgan")
     other = place.add(place.store, "recogniser", "0" * 10, "other")
-    with pytest.raises(UserError, match="a finished run of stage recogniser, expected .* stage vqgan"):
+    with pytest.raises(UserError, match=r"a finished run of stage recogniser, expected .* stage vqgan"):
         place.upstreams(vqgan=str(other.folder)).of("vqgan")
 
 
