@@ -135,7 +135,9 @@ def _kept_baseline(folder: Path, benchmark: Benchmark, suite: MetricSuite) -> St
     if not path.is_file():
         return None
     record = read_record(path)
-    same = record.benchmark.get("hash") == benchmark.hash and set(record.metrics) == set(suite.definitions)
+    measured = {name: metric.definition for name, metric in record.metrics.items()}
+    wanted = {name: definition.as_dict() for name, definition in suite.definitions.items()}
+    same = record.benchmark.get("hash") == benchmark.hash and measured == wanted
     return StoredRecord(record, folder) if same else None
 
 
