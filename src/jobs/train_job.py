@@ -83,7 +83,12 @@ def train(
     if _is_first_rank():
         _prepare_folder(config, folder, status)
     trainer = build_trainer(config.trainer, folder=folder, callbacks=_callbacks(config, folder), logger=logger)
-    fit(trainer, stage, _data(config, source), folder)
+    try:
+        fit(trainer, stage, _data(config, source), folder)
+    except Exception:
+        if _is_first_rank():
+            write_status(folder, replace(status, state="failed"))
+        raise
     return _finish_training(config, folder, status, stage)
 
 

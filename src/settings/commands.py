@@ -10,7 +10,7 @@ from src.settings.stages import CftSettings, CodePredictorSettings, RecogniserSe
 @dataclass(kw_only=True)
 class UpstreamSettings:
     """Where a stage finds the networks it builds on: `auto` (run store, then bundled, then trained first), `bundled`,
-    `train` (run store, then trained first), or the path of a run folder or a weights file."""
+    `train` (run store, then trained first), or the path of a run folder."""
 
     vqgan: str
     code_predictor: str

@@ -11,13 +11,14 @@ from pytorch_lightning.core.optimizer import LightningOptimizer
 from torch import Tensor, nn
 from torch.optim import Adam, Optimizer
 
+from src.settings.errors import UserError
 from src.settings.stages import TrainingSettings
 from src.stages.learning_rate import learning_rate_at
 
 Batch = dict[str, Any]
 
 
-class NotFiniteError(RuntimeError):
+class NotFiniteError(UserError):
     """A loss term became NaN or infinite; the message names the term and the iteration."""
 
 
