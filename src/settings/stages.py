@@ -45,8 +45,8 @@ class ImageLossSettings:
     perceptual: float
     """Weight of the perceptual distance."""
     perceptual_network: str
-    """`lpips_vgg`, `st_lpips`, `none`, or `auto`: the first of lpips_vgg and st_lpips whose weights are at hand, else none and
-    a warning."""
+    """`lpips_vgg`, `st_lpips`, `none`, or `auto`: the first of lpips_vgg and st_lpips whose weights are here, else none and a
+    warning."""
     adversarial: float
     """Factor on the adaptive weight of the hinge GAN term."""
     adversarial_start: int
