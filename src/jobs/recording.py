@@ -43,8 +43,9 @@ def arm_name(config: TrainConfig) -> str:
 
 
 def command_line(overrides: Sequence[str]) -> str:
-    """The command that repeats a run."""
-    return shlex.join(["python", "-m", "src.train", *overrides])
+    """The command that repeats a run, without the place of the run store."""
+    kept = [text for text in overrides if not text.startswith("run_store=")]
+    return shlex.join(["python", "-m", "src.train", *kept])
 
 
 def bare_record(config: TrainConfig, provenance: Provenance) -> Record:
