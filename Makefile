@@ -2,6 +2,9 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# Trust the certificates that the machine trusts, as pip does (two spellings of one setting, old and new).
+export UV_NATIVE_TLS := 1
+export UV_SYSTEM_CERTS := 1
 INSTALL := $(BIN)/uv pip install --quiet --python $(BIN)/python --constraint requirements.lock
 
 .PHONY: sweep quickstart test lint lock install install-dev clean
