@@ -41,6 +41,8 @@ class Subject:
     column: str
     """Heading of its pictures."""
     is_baseline: bool
+    weights: dict[str, str]
+    """SHA-256 of the networks at work."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +84,7 @@ def evaluate_run(
     shown = range(min(config.evaluation.shown_faces, len(benchmark)))
     pictures: dict[str, dict[str, np.ndarray]] = {benchmark.names[i]: {"LQ": benchmark.lq[i]} for i in shown}
     records = []
-    for subject in subjects(config, run, upstreams, benchmark, device):
+    for subject in subjects(config, run, upstreams, provenance, benchmark, device):
         folder = records_folder(config) / subject.folder
         if subject.is_baseline and (kept := _kept_baseline(folder, benchmark, suite)):
             records.append(kept)
@@ -104,21 +106,29 @@ def record_stem(config: TrainConfig) -> str:
 
 
 def subjects(
-    config: TrainConfig, run: StoredRun, upstreams: Upstreams, benchmark: Benchmark, device: torch.device
+    config: TrainConfig,
+    run: StoredRun,
+    upstreams: Upstreams,
+    provenance: Provenance,
+    benchmark: Benchmark,
+    device: torch.device,
 ) -> Iterator[Subject]:
     """The degraded input and the autoencoder on clean faces as baselines, then the run itself."""
-    yield Subject(INPUT, f"{INPUT}-{config.scale.name}", IdentityRestorer(), benchmark.lq, INPUT, True)
+    yield Subject(INPUT, f"{INPUT}-{config.scale.name}", IdentityRestorer(), benchmark.lq, INPUT, True, {})
     is_vqgan = config.stage == "vqgan"
     vqgan = run if is_vqgan else upstreams.of("vqgan")
     autoencoder = load_network(vqgan.weights_file("vqgan")).network.to(device)
     assert isinstance(autoencoder, VqAutoencoder)
+    weights = {"vqgan": vqgan.status.weights["vqgan"]}
     stem = record_stem(config) if is_vqgan else f"{AUTOENCODER}-{config.scale.name}"
-    yield Subject(AUTOENCODER, stem, VqganRestorer(autoencoder), benchmark.hq, "reconstruction", not is_vqgan)
+    yield Subject(AUTOENCODER, stem, VqganRestorer(autoencoder), benchmark.hq, "reconstruction", not is_vqgan, weights)
     if not is_vqgan:
-        yield from _fidelities(config, run, benchmark, device)
+        yield from _fidelities(config, run, benchmark, device, dict(provenance.weights))
 
 
-def _fidelities(config: TrainConfig, run: StoredRun, benchmark: Benchmark, device: torch.device) -> Iterator[Subject]:
+def _fidelities(
+    config: TrainConfig, run: StoredRun, benchmark: Benchmark, device: torch.device, weights: dict[str, str]
+) -> Iterator[Subject]:
     network = load_network(run.weights_file("codeformer")).network.to(device)
     assert isinstance(network, CodeFormer)
     adain = config.cft.adain if config.stage == "cft" else False
@@ -126,7 +136,7 @@ def _fidelities(config: TrainConfig, run: StoredRun, benchmark: Benchmark, devic
     for fidelity in config.evaluation.fidelities if network.fused_sizes else [0.0]:
         restorer = CodeFormerRestorer(network, fidelity=fidelity, adain=adain)
         folder = f"{record_stem(config)}/w{fidelity:.2f}"
-        yield Subject(arm_name(config), folder, restorer, benchmark.lq, f"w={fidelity:g}", False)
+        yield Subject(arm_name(config), folder, restorer, benchmark.lq, f"w={fidelity:g}", False, weights)
 
 
 def _kept_baseline(folder: Path, benchmark: Benchmark, suite: MetricSuite) -> StoredRecord | None:
@@ -175,6 +185,7 @@ def _record(
         config.metrics.bootstrap_resamples,
         arm=subject.arm,
         baseline=subject.is_baseline,
+        weights=subject.weights,
     )
 
 

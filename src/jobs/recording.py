@@ -3,7 +3,7 @@
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +30,9 @@ class Provenance:
     identity: str
     overrides: Sequence[str]
     weights: Mapping[str, str]
+    """SHA-256 of the networks that the run trained and of those it was built on."""
+    chosen: Mapping[str, str] = field(default_factory=dict)
+    """What `auto` stood for."""
 
 
 def records_folder(config: TrainConfig) -> Path:
@@ -69,7 +72,7 @@ def bare_record(config: TrainConfig, provenance: Provenance) -> Record:
         commit=commit,
         dirty=dirty,
         command=command_line(provenance.overrides),
-        config=effective_config(config),
+        config=effective_config(config) | {"chosen": dict(provenance.chosen)},
         benchmark={},
         weights=dict(provenance.weights),
         hardware=hardware() | {"python": sys.version.split()[0]},

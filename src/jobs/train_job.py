@@ -64,7 +64,13 @@ def _run(config: TrainConfig, overrides: list[str]) -> None:
     status = RunStatus(config.stage, run_identity, name, "running", facts=facts)
     run = train(config, folder, status, upstreams, logger)
     if _is_first_rank():
-        _evaluate(config, run, upstreams, Provenance(name, run_identity, overrides, run.status.weights), logger)
+        _evaluate(config, run, upstreams, _provenance(run, ingredients, overrides), logger)
+
+
+def _provenance(run: StoredRun, ingredients: dict[str, str], overrides: list[str]) -> Provenance:
+    built_on = {f"upstream/{name}": digest for name, digest in ingredients.items() if name != "data"}
+    chosen = {name: value for name, value in run.status.facts.items() if name == "perceptual_network"}
+    return Provenance(run.status.name, run.status.identity, overrides, run.status.weights | built_on, chosen)
 
 
 def train(
