@@ -11,7 +11,7 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import OmegaConfBaseException
+from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
 from src.config.schema import register
 from src.settings.commands import TrainConfig
@@ -28,6 +28,8 @@ def typed(config: DictConfig) -> TrainConfig:
     """
     try:
         return cast(TrainConfig, OmegaConf.to_object(config))
+    except MissingMandatoryValue as error:
+        raise UserError(f"{error.full_key}: no value was given; write {error.full_key}=<value>") from None
     except OmegaConfBaseException as error:
         raise UserError(f"{error.full_key or 'configuration'}: {str(error).splitlines()[0]}") from None
 
