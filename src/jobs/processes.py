@@ -11,6 +11,9 @@ PARENT_VARIABLE = "BFR_PARENT"
 """Set in the environment of a run that another run or a sweep started: the leaderboard is then printed by that one."""
 
 
+PROCESS_GROUP_VARIABLES = ("MASTER_ADDR", "MASTER_PORT", "NODE_RANK", "LOCAL_RANK", "RANK", "WORLD_SIZE")
+
+
 def has_parent() -> bool:
     """True if another run or a sweep started this one."""
     return PARENT_VARIABLE in os.environ
@@ -24,7 +27,13 @@ def train_command(overrides: Sequence[str]) -> list[str]:
 
 def run_training(overrides: Sequence[str]) -> int:
     """Run the command to its end and return its exit status; its output goes to this terminal."""
-    return subprocess.run(train_command(overrides), env=os.environ | {PARENT_VARIABLE: str(os.getpid())}).returncode
+    return subprocess.run(train_command(overrides), env=child_environment()).returncode
+
+
+def child_environment() -> dict[str, str]:
+    """This environment without the variables of a process group, which the child forms for itself."""
+    inherited = {name: value for name, value in os.environ.items() if name not in PROCESS_GROUP_VARIABLES}
+    return inherited | {PARENT_VARIABLE: str(os.getpid())}
 
 
 def train_upstream(overrides: Sequence[str], stage: str) -> None:

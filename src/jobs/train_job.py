@@ -28,7 +28,7 @@ from src.jobs.fit import build_trainer, fit, use_threads
 from src.jobs.processes import has_parent, train_upstream
 from src.jobs.quiet import quieten
 from src.jobs.recording import Provenance, command_line
-from src.jobs.upstream import Upstreams
+from src.jobs.upstream import Upstreams, needed_stages
 from src.jobs.verification import evaluate_recogniser
 from src.settings.commands import TrainConfig
 from src.stages.cft import CftStage
@@ -55,6 +55,8 @@ def _run(config: TrainConfig, overrides: list[str]) -> None:
     quieten()
     use_threads(config.trainer)
     upstreams = Upstreams(config, partial(train_upstream, overrides))
+    for stage in needed_stages(config):
+        upstreams.of(stage)  # what the evaluation needs too, before other ranks start
     ingredients = upstreams.ingredients(config.stage)
     run_identity = identity(effective_config(config), ingredients)
     name = run_name(config, run_identity)
