@@ -1,4 +1,4 @@
-"""Two gloo processes of every stage end with the same weights, and differ from one process only by rounding."""
+"""Two gloo processes of every stage end with the same weights."""
 
 import os
 import subprocess

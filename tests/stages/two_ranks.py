@@ -14,7 +14,7 @@ from tests.stages.small import small_config, small_data, small_stage, small_trai
 
 
 def weights_hash(module: torch.nn.Module) -> str:
-    """SHA-256 over all parameters and the iteration-independent buffers."""
+    """SHA-256 over all parameters; batch statistics differ by rank, as published (unsynchronised BatchNorm)."""
     digest = hashlib.sha256()
     for value in module.parameters():
         digest.update(value.detach().numpy().tobytes())
