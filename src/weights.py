@@ -1,40 +1,159 @@
-"""`python -m src.weights`: the weights that come with the repository.
+"""`python -m src.weights`: published weights, the bundled ones, and export.
 
-python -m src.weights bundle <run folder>    copy a finished run's networks, in half precision, into the repository
-python -m src.weights list                   show what is bundled
+python -m src.weights list                                          what there is, its licence, and where it lies
+python -m src.weights fetch codeformer retinaface_resnet50          fetch and verify
+python -m src.weights verify                                        compare every hash
+python -m src.weights export <run folder or file> --output net.onnx write a network for other programs
+python -m src.weights bundle <run folder>                           copy a run's networks into the repository
 """
 
 import argparse
+import difflib
 import json
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
-from src.checkpoints.store import BUNDLED, read_run
+from src.checkpoints.catalogue import CATALOGUE, expected_sha256, find_weights, weights_folder
+from src.checkpoints.files import sha256_of
+from src.checkpoints.store import BUNDLED, StoredRun, read_run
 from src.config.command import friendly_errors
+from src.settings.errors import UserError
 
-
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="python -m src.weights", description="Weights that come with the repository.")
-    actions = parser.add_subparsers(dest="action", required=True)
-    bundle = actions.add_parser("bundle", help="copy a finished run's networks, in half precision, into the repository")
-    bundle.add_argument("run", type=Path, help="run folder")
-    actions.add_parser("list", help="show what is bundled")
-    return parser
+FORMATS = {".pth": "pth", ".safetensors": "safetensors", ".onnx": "onnx"}
+"""Format by the suffix of `--output`."""
 
 
 @friendly_errors
-def main(arguments: list[str] | None = None) -> None:
-    """Run one action."""
+def main(arguments: list[str] | None = None) -> int:
+    """Run one action; exit status 1 if `verify` found a wrong file."""
     chosen = _parser().parse_args(arguments)
-    if chosen.action == "bundle":
-        from src.checkpoints.bundle import bundle_run
+    action: Callable[[argparse.Namespace], int] = chosen.run
+    return action(chosen)
 
-        print(f"bundled into {bundle_run(chosen.run, BUNDLED)}")
-        return
-    for status in sorted(BUNDLED.glob("*/*/status.json")):
-        run = read_run(status.parent)
-        if run is not None:
-            print(f"{run.status.stage:15s}{run.status.name}  {json.dumps(run.status.weights)}")
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m src.weights", description="Published and bundled weights, and export."
+    )
+    actions = parser.add_subparsers(required=True, metavar="list | fetch | verify | export | bundle")
+    listing = actions.add_parser("list", help="show published and bundled weights")
+    listing.add_argument("--json", action="store_true", help="for programs")
+    listing.set_defaults(run=_list)
+    fetching = actions.add_parser("fetch", help="fetch published weights and verify them")
+    fetching.add_argument("names", nargs="+", metavar="name")
+    fetching.set_defaults(run=_fetch)
+    verifying = actions.add_parser("verify", help="compare the hashes of all weights that are here")
+    verifying.add_argument("names", nargs="*", metavar="name")
+    verifying.set_defaults(run=_verify)
+    for one in (listing, fetching, verifying):
+        one.add_argument("--weights-dir", help="folder of weights; default $BFR_WEIGHTS_DIR, else the user's cache")
+    _add_export(actions.add_parser("export", help="write a network for other programs"))
+    bundling = actions.add_parser("bundle", help="copy a run's networks, in half precision, into the repository")
+    bundling.add_argument("source", type=Path, help="run folder")
+    bundling.set_defaults(run=_bundle)
+    return parser
+
+
+def _add_export(export: argparse.ArgumentParser) -> None:
+    export.add_argument("source", type=Path, help="run folder or weights file")
+    export.add_argument("--output", type=Path, required=True, help="file to write")
+    export.add_argument("--format", choices=sorted(FORMATS.values()), help="default: by the suffix of --output")
+    export.add_argument("--layout", help="published network whose keys, shapes and dtypes the file must have exactly")
+    export.add_argument("--kind", help="network to take: of a run that holds several, or that a published file is")
+    export.add_argument("--adain", action=argparse.BooleanOptionalAction, help="match code statistics (onnx)")
+    export.set_defaults(run=_export)
+
+
+def _list(chosen: argparse.Namespace) -> int:
+    places = {name: find_weights(name, chosen.weights_dir) for name in CATALOGUE}
+    if chosen.json:
+        fields = ("file", "url", "licence", "description", "sha256", "sha256_source", "bytes", "network")
+        entries = {name: {field: getattr(entry, field) for field in fields} for name, entry in CATALOGUE.items()}
+        print(json.dumps({name: fact | {"path": places[name] and str(places[name])} for name, fact in entries.items()}))
+        return 0
+    print(f"published weights, kept in {weights_folder(chosen.weights_dir)}")
+    for name, entry in CATALOGUE.items():
+        size = f"{entry.bytes / 1e6:.0f} MB" if entry.bytes else ""
+        licence = entry.licence.split(" (")[0]
+        print(f"  {name:24}{size:>8}  {'here' if places[name] else '-':6}{entry.description}; {licence}")
+    print("bundled with the repository")
+    for run in _bundled_runs():
+        print(f"  {run.status.stage:24}{'':8}  {'here':6}{run.status.name}")
+    return 0
+
+
+def _fetch(chosen: argparse.Namespace) -> int:
+    from src.checkpoints.download import fetch_weights
+
+    for name in _known(chosen.names):
+        print(fetch_weights(name, chosen.weights_dir))
+    return 0
+
+
+def _verify(chosen: argparse.Namespace) -> int:
+    verdicts = [_verdict(name, chosen.weights_dir) for name in _known(chosen.names) or CATALOGUE]
+    if not chosen.names:
+        verdicts += [verdict for run in _bundled_runs() for verdict in _bundled_verdicts(run)]
+    for _, sentence in verdicts:
+        print(sentence)
+    return 0 if all(right for right, _ in verdicts) else 1
+
+
+def _verdict(name: str, weights_dir: str | None) -> tuple[bool, str]:
+    """Whether a file is not wrong, and a line about it."""
+    path = find_weights(name, weights_dir)
+    if path is None:
+        return True, f"-      {name}: not here"
+    expected, found = expected_sha256(name, path), sha256_of(path)
+    if expected is None:
+        return True, f"?      {name}: no hash is published; {path} has {found}"
+    if not found.startswith(expected):
+        return False, f"WRONG  {name}: {path} has {found}, expected {expected}"
+    source = CATALOGUE[name].sha256_source or "as first fetched, none is published"
+    return True, f"ok     {name}: {path} ({source})"
+
+
+def _bundled_verdicts(run: StoredRun) -> list[tuple[bool, str]]:
+    verdicts = []
+    for kind, expected in run.status.weights.items():
+        path = run.weights_file(kind)
+        found = sha256_of(path)
+        sign = "ok    " if found == expected else "WRONG "
+        verdicts.append((found == expected, f"{sign} bundled {kind}: {path.name} of {run.status.name}"))
+    return verdicts
+
+
+def _export(chosen: argparse.Namespace) -> int:
+    file_format = chosen.format or FORMATS.get(chosen.output.suffix)
+    if file_format is None:
+        raise UserError(f"--output: {chosen.output} ends in none of {', '.join(FORMATS)}; say which --format is meant")
+    from src.checkpoints.export import export_weights
+
+    facts = {"layout": chosen.layout, "kind": chosen.kind, "adain": chosen.adain}
+    print(export_weights(chosen.source, chosen.output, file_format=file_format, **facts))
+    return 0
+
+
+def _bundle(chosen: argparse.Namespace) -> int:
+    from src.checkpoints.bundle import bundle_run
+
+    print(f"bundled into {bundle_run(chosen.source, BUNDLED)}")
+    return 0
+
+
+def _bundled_runs() -> list[StoredRun]:
+    runs = (read_run(status.parent) for status in sorted(BUNDLED.glob("*/*/status.json")))
+    return [run for run in runs if run is not None]
+
+
+def _known(names: list[str]) -> list[str]:
+    for name in names:
+        if name not in CATALOGUE:
+            close = difflib.get_close_matches(name, CATALOGUE, n=3, cutoff=0.5)
+            hint = f"did you mean {' or '.join(close)}?" if close else "`python -m src.weights list` shows them"
+            raise UserError(f"{name!r} is no weights file of the catalogue; {hint}")
+    return names
 
 
 if __name__ == "__main__":

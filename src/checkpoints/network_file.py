@@ -97,6 +97,17 @@ def load_network(path: Path) -> LoadedNetwork:
     )
 
 
+def is_network_file(path: Path) -> bool:
+    """Whether the file should be read by `load_network`: a safetensors file of this suite, or one too damaged to tell."""
+    if path.suffix != ".safetensors":
+        return False
+    try:
+        with safe_open(path, framework="pt") as handle:
+            return HEADER_KEY in (handle.metadata() or {})
+    except (SafetensorError, OSError):
+        return True
+
+
 def _build(kind: str, settings: dict[str, Any], source: str) -> nn.Module:
     if kind not in NETWORK_KINDS:
         raise UserError(f"{source}: unknown kind of network {kind!r}, expected one of {', '.join(NETWORK_KINDS)}")

@@ -2,8 +2,9 @@
 
 from hydra.core.config_store import ConfigStore
 
-from src.settings.commands import LeaderboardConfig, PreviewConfig, RestoreConfig, TrainConfig
+from src.settings.commands import LeaderboardConfig, PreviewConfig, TrainConfig
 from src.settings.data import FolderSettings, SyntheticFacesSettings
+from src.settings.restore import RestoreConfig
 
 
 def register() -> None:

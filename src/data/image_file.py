@@ -3,7 +3,7 @@
 import io
 import struct
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import cv2
@@ -30,9 +30,9 @@ UPRIGHT: dict[int, Upright] = {
 """What turns an image with this EXIF orientation upright; 1 is upright already."""
 
 
-def image_files(folder: Path) -> list[Path]:
-    """All images below a folder by suffix (`IMAGE_SUFFIXES`, any case), sorted; hidden ones are left out."""
-    found = (path for path in folder.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES and path.is_file())
+def image_files(folder: Path, suffixes: Sequence[str] = IMAGE_SUFFIXES) -> list[Path]:
+    """All files below a folder with one of the suffixes, in any case, sorted; hidden ones are left out."""
+    found = (path for path in folder.rglob("*") if path.suffix.lower() in suffixes and path.is_file())
     return sorted(path for path in found if not any(part.startswith(".") for part in path.relative_to(folder).parts))
 
 

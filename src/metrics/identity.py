@@ -10,6 +10,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import affine_grid, grid_sample, normalize
 
+from src.faces.template import FFHQ_TEMPLATE, TEMPLATE_SIDE
 from src.metrics.definition import MetricDefinition
 from src.networks.mobilefacenet import MobileFaceNet
 
@@ -18,14 +19,6 @@ Landmarks = Float[Tensor, "b 5 2"]
 
 ARCFACE_TEMPLATE = ((38.2946, 51.6963), (73.5318, 51.5014), (56.0252, 71.7366), (41.5493, 92.3655), (70.7299, 92.2041))
 """Left eye, right eye, nose, mouth corners of a 112 x 112 face as the ArcFace family expects it, (x, y) pixels."""
-FFHQ_TEMPLATE = (
-    (192.98138, 239.94708),
-    (318.90277, 240.1936),
-    (256.63416, 314.01935),
-    (201.26117, 371.41043),
-    (313.08905, 371.15118),
-)
-"""The same points in an FFHQ-aligned 512 x 512 face (codeformer.md 4)."""
 CROP = 112
 MARGIN = 1e-7
 
@@ -56,7 +49,7 @@ def similarity_transform(
 def align(image: Image, landmarks: Landmarks | None) -> Float[Tensor, "b 3 112 112"]:
     """Warp faces so that their five points come closest to the ArcFace template (bilinear, the border repeated)."""
     height, width = image.shape[-2:]
-    template = torch.tensor(FFHQ_TEMPLATE) * width / 512
+    template = torch.tensor(FFHQ_TEMPLATE) * width / TEMPLATE_SIDE
     points = template.expand(image.shape[0], 5, 2) if landmarks is None else landmarks
     crop_points = np.array(ARCFACE_TEMPLATE)
     # Fitted from face to template as recognisers are trained with; the fit in the other direction has another scale.

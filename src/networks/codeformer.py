@@ -116,7 +116,7 @@ class CodeFormer(nn.Module):
         if image.shape[-2:] != (side, side):
             raise ValueError(f"expected images of {side} x {side} pixels, got {image.shape[-2]} x {image.shape[-1]}")
         latent, features = self.encoder(image, self.fused_sizes if with_features else ())
-        tokens = self.feat_emb(latent.flatten(2).transpose(1, 2))
+        tokens = self.feat_emb(latent.flatten(2).transpose(1, 2).to(self.position_emb.dtype))
         for layer in self.ft_layers:
             tokens = layer(tokens, self.position_emb)
         return CodePrediction(self.idx_pred_layer(tokens), latent, features)

@@ -1,11 +1,12 @@
 """CodeFormer at a fidelity weight."""
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from src.networks import CodeFormer, Restoration
 from src.restorers.knobs import checked_fidelity
+from src.restorers.precision import EXACT, Precision
 
 
 class CodeFormerRestorer:
@@ -21,8 +22,9 @@ class CodeFormerRestorer:
     name = "codeformer"
     network_evaluations = 1
 
-    def __init__(self, network: CodeFormer, *, fidelity: float, adain: bool) -> None:
-        self._network = network.eval()
+    def __init__(self, network: CodeFormer, *, fidelity: float, adain: bool, precision: Precision = EXACT) -> None:
+        self._network = precision.prepared(network)
+        self._precision = precision
         self._fidelity = checked_fidelity(fidelity)
         self._adain = adain
         self.image_size: int | None = network.size.image_size
@@ -37,8 +39,29 @@ class CodeFormerRestorer:
         """Parameters of the network; at fidelity 0 its feature transformations rest."""
         return sum(parameter.numel() for parameter in self._network.parameters())
 
-    @torch.no_grad()
+    @torch.inference_mode()
     def restore(self, lq: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b 3 h w"]:
         """The restored faces, clamped to [-1, 1]."""
-        restoration: Restoration = self._network(lq, fidelity=self._fidelity, adain=self._adain)
-        return restoration.image.clamp(-1, 1)
+        restoration: Restoration = self._network(self._precision.input(lq), fidelity=self._fidelity, adain=self._adain)
+        return restoration.image.float().clamp(-1, 1)
+
+
+class ColorizationRestorer(CodeFormerRestorer):
+    """CodeFormer trained to colour grey faces; the published script takes fidelity 0 with adain (codeformer.md 4)."""
+
+    name = "codeformer_colorization"
+
+
+class InpaintingRestorer(CodeFormerRestorer):
+    """CodeFormer trained to fill white strokes; every other pixel stays as it is (codeformer.md 4).
+
+    The published script takes fidelity 1 without adain.
+    """
+
+    name = "codeformer_inpainting"
+
+    @torch.inference_mode()
+    def restore(self, lq: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b 3 h w"]:
+        """The input with its purely white pixels filled."""
+        missing: Bool[Tensor, "b 1 h w"] = (lq == 1).all(dim=1, keepdim=True)
+        return torch.where(missing, super().restore(lq), lq)

@@ -2,9 +2,12 @@
 
 from src.settings.errors import UserError
 
-RESTORERS = ("codeformer", "vqgan", "bicubic", "identity")
-LEARNED = ("codeformer", "vqgan")
-"""Those that need a checkpoint."""
+LEARNED = ("codeformer", "vqgan", "codeformer_colorization", "codeformer_inpainting")
+"""Those that need a checkpoint; each is also the name of a published network."""
+RESTORERS = (*LEARNED, "bicubic", "identity")
+PUBLISHED_FIDELITY = {"codeformer": 0.5, "codeformer_colorization": 0.0, "codeformer_inpainting": 1.0}
+"""Defaults of the published scripts (codeformer.md 4)."""
+PUBLISHED_ADAIN = {"codeformer": True, "codeformer_colorization": True, "codeformer_inpainting": False}
 
 
 def checked_fidelity(fidelity: float) -> float:

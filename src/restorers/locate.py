@@ -2,23 +2,28 @@
 
 from pathlib import Path
 
+from src.checkpoints.download import fetch_weights
 from src.checkpoints.store import BUNDLED
 from src.settings.errors import UserError
 
 STAGE_OF_KIND = {"codeformer": "cft", "vqgan": "vqgan"}
 """Stage whose runs hold the final weights of a kind of network."""
+PUBLISHED = "published"
 MAKE_ONE = "train one with `python -m src.train +experiment=quickstart`"
 
 
-def resolve_checkpoint(text: str, kind: str) -> Path:
-    """The weights file of a network of this kind (`codeformer` or `vqgan`).
+def resolve_checkpoint(text: str, kind: str, weights_dir: str | None = None) -> Path:
+    """The weights file of a network of this kind.
 
-    `text` is a weights file; a run folder, whose `weights/<kind>.safetensors` is taken; `bundled`, the run that comes
-    with the repository; or `bundled/<start of its name>` where there are several.
+    `text` is a weights file; a run folder, whose `weights/<kind>.safetensors` is taken; `published`, the authors' file,
+    which is fetched if it is not at hand; `bundled`, the run that comes with the repository; or
+    `bundled/<start of its name>` where there are several.
 
     Raises:
         UserError: nothing is there; says which command makes it.
     """
+    if text == PUBLISHED:
+        return fetch_weights(kind, weights_dir)
     if text == "bundled" or text.startswith("bundled/"):
         return _bundled(text, kind)
     path = Path(text).expanduser()
@@ -42,7 +47,8 @@ def _in_run(folder: Path, kind: str) -> Path:
 
 
 def _bundled(text: str, kind: str) -> Path:
-    found = {path.parents[1].name: path for path in BUNDLED.glob(f"{STAGE_OF_KIND[kind]}/*/weights/{kind}.safetensors")}
+    stage = STAGE_OF_KIND.get(kind, kind)
+    found = {path.parents[1].name: path for path in BUNDLED.glob(f"{stage}/*/weights/{kind}.safetensors")}
     if not found:
         raise UserError(
             f"checkpoint: no {kind} weights are bundled with this copy; {MAKE_ONE}, and give its run folder"

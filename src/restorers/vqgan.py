@@ -5,6 +5,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from src.networks import Reconstruction, VqAutoencoder
+from src.restorers.precision import EXACT, Precision
 
 
 class VqganRestorer:
@@ -13,8 +14,9 @@ class VqganRestorer:
     name = "vqgan"
     network_evaluations = 1
 
-    def __init__(self, network: VqAutoencoder) -> None:
-        self._network = network.eval()
+    def __init__(self, network: VqAutoencoder, precision: Precision = EXACT) -> None:
+        self._network = precision.prepared(network)
+        self._precision = precision
         self.image_size: int | None = network.size.image_size
         self.knobs: dict[str, float | int | bool] = {}
 
@@ -23,8 +25,8 @@ class VqganRestorer:
         """Parameters of encoder, codebook and generator."""
         return sum(parameter.numel() for parameter in self._network.parameters())
 
-    @torch.no_grad()
+    @torch.inference_mode()
     def restore(self, lq: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b 3 h w"]:
         """The reconstruction, clamped to [-1, 1]."""
-        reconstruction: Reconstruction = self._network(lq)
-        return reconstruction.image.clamp(-1, 1)
+        reconstruction: Reconstruction = self._network(self._precision.input(lq))
+        return reconstruction.image.float().clamp(-1, 1)

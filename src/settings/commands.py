@@ -114,30 +114,6 @@ class TrainConfig:
 
 
 @dataclass(kw_only=True)
-class RestoreConfig:
-    """Root of `python -m src.restore`."""
-
-    input: str
-    """Image, or folder of images, of aligned faces."""
-    output: str
-    """Folder that receives the restored faces and the side-by-side grid."""
-    restorer: str
-    """`codeformer`, `vqgan`, `bicubic` or `identity`."""
-    checkpoint: str
-    """Run folder or weights file; `bundled` takes the checkpoints that come with the repository."""
-    fidelity: float
-    """Fidelity w in [0, 1]: 0 trusts the codebook, 1 the input."""
-    adain: bool | None
-    """Match the looked-up codes to the encoder output; null takes what the checkpoint was trained with."""
-    batch_size: int
-    device: str
-    """`cpu`, `cuda` or `auto`."""
-    overwrite: bool
-    """Replace files that are already in `output`."""
-    progress: bool
-
-
-@dataclass(kw_only=True)
 class LeaderboardConfig:
     """Root of `python -m src.leaderboard`."""
 

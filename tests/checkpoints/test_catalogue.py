@@ -13,10 +13,14 @@ from src.checkpoints.catalogue import (
     CATALOGUE,
     WeightsEntry,
     find_weights,
+    licence_of,
     load_weights,
     missing_sentence,
+    torch_folder,
     verified_weights,
+    weights_folder,
 )
+from src.checkpoints.published import PUBLISHED_NETWORKS
 from src.settings.errors import UserError
 
 PACKAGE = "a_package_with_weights"
@@ -35,7 +39,8 @@ def entry(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> WeightsEntry:
         package_folder="inner/weights",
     )
     monkeypatch.setitem(CATALOGUE, "net", entry)
-    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path / "hub"))
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
+    monkeypatch.setenv("BFR_WEIGHTS_DIR", str(tmp_path / "cache"))
     monkeypatch.syspath_prepend(tmp_path / "site")
     return entry
 
@@ -55,7 +60,7 @@ def install(site: Path) -> Path:
 def test_places_are_searched_in_order(entry: WeightsEntry, tmp_path: Path) -> None:
     where = tmp_path / "weights"
     assert find_weights("net", str(where)) is None
-    later = [install(tmp_path / "site"), place(tmp_path / "hub" / "checkpoints" / entry.file)]
+    later = [install(tmp_path / "site"), place(tmp_path / "torch" / "hub" / "checkpoints" / entry.file)]
     for path in [*later, where / entry.file, where / entry.folder / entry.file]:
         place(path)
         if path != later[0]:  # both of the last places exist from the start
@@ -73,7 +78,8 @@ def test_a_package_is_read_without_being_imported(entry: WeightsEntry, tmp_path:
 def test_the_packages_of_the_catalogue_carry_the_published_files(
     name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+    monkeypatch.setenv("BFR_WEIGHTS_DIR", str(tmp_path))
     package = CATALOGUE[name].package
     if find_weights(name, None) is None:
         pytest.skip(f"the package {package} is not installed")
@@ -104,17 +110,52 @@ def test_a_missing_file_says_where_to_get_and_put_it(entry: WeightsEntry, tmp_pa
     with pytest.raises(UserError) as caught:
         load_weights("net", str(tmp_path))
     sentence = str(caught.value)
-    assert sentence == missing_sentence("net")
-    for text in ("net.pth", entry.url, "MIT", "metrics.weights_dir", str(tmp_path / "hub" / "checkpoints")):
+    assert sentence == missing_sentence("net", str(tmp_path))
+    for text in ("net.pth", entry.url, "MIT", "src.weights fetch net", str(tmp_path / "net" / "net.pth")):
         assert text in sentence
     assert "pip package a-package-with-weights" in sentence
     assert "pip package" not in missing_sentence("vgg16")
 
 
-def test_hashes_are_hexadecimal_and_agree_with_the_names() -> None:
-    for entry in CATALOGUE.values():
-        assert len(entry.sha256) in (8, 64)
-        assert set(entry.sha256) <= set("0123456789abcdef")
+def test_entries_are_complete_and_hashes_agree_with_the_names() -> None:
+    for name, entry in CATALOGUE.items():
+        assert entry.description, name
+        assert entry.url.startswith("https://"), name
+        assert entry.network is None or entry.network in PUBLISHED_NETWORKS, name
+        if entry.sha256 is None:
+            continue
+        assert entry.sha256_source, name
+        assert len(entry.sha256) in (8, 64), name
+        assert set(entry.sha256) <= set("0123456789abcdef"), name
         suffix = Path(entry.file).stem.rsplit("-", 1)[-1]
         if len(suffix) == 8:
-            assert entry.sha256.startswith(suffix)
+            assert entry.sha256.startswith(suffix), name
+    assert set(PUBLISHED_NETWORKS) <= {entry.network for entry in CATALOGUE.values()}
+    assert CATALOGUE["codeformer"].is_non_commercial
+    assert not CATALOGUE["vgg16"].is_non_commercial
+
+
+def test_the_key_moves_the_folder_and_so_does_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.delenv("BFR_WEIGHTS_DIR", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    assert weights_folder(None) == tmp_path / "cache" / "blind-face-restoration" / "weights"
+    monkeypatch.setenv("BFR_WEIGHTS_DIR", str(tmp_path / "environment"))
+    assert weights_folder(None) == tmp_path / "environment"
+    assert weights_folder(str(tmp_path / "key")) == tmp_path / "key"
+
+
+def test_torch_keeps_its_weights_where_we_look(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    for key, value in (("TORCH_HOME", tmp_path / "a"), ("XDG_CACHE_HOME", tmp_path / "b")):
+        monkeypatch.setenv(key, str(value))
+        assert torch_folder() == Path(torch.hub.get_dir()) / "checkpoints"
+        monkeypatch.delenv("TORCH_HOME", raising=False)
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    assert torch_folder() == Path(torch.hub.get_dir()) / "checkpoints"
+
+
+def test_a_file_is_recognised_by_its_hash_or_else_by_its_name() -> None:
+    codeformer = CATALOGUE["codeformer"]
+    assert licence_of(Path("renamed.pth"), str(codeformer.sha256)) == codeformer.licence
+    assert licence_of(Path("codeformer.pth"), "f" * 64) is None
+    assert licence_of(Path("somewhere/codeformer_colorization.pth"), "f" * 64) == codeformer.licence
+    assert licence_of(None, "f" * 64) is None

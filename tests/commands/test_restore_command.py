@@ -1,4 +1,5 @@
 import json
+import os
 import subprocess
 import sys
 import time
@@ -8,17 +9,22 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from hydra import compose, initialize_config_dir
+from omegaconf import OmegaConf
 from PIL import Image
 
 from src.checkpoints.files import sha256_of
 from src.checkpoints.network_file import save_network
+from src.config.compose import CONFIG_DIR
+from src.config.schema import register
 from src.data.image_file import read_rgb, write_png
 from src.data.levels import to_levels, to_network
 from src.networks import CodeFormer, VqAutoencoder
 from src.restore import restore
-from src.settings.commands import RestoreConfig
 from src.settings.errors import UserError
+from src.settings.restore import RestoreConfig
 from src.settings.scale import CodePredictorSize, VqAutoencoderSize
+from tests.photos.group_photo import GroupPhoto
 
 AUTOENCODER = VqAutoencoderSize(
     image_size=64,
@@ -55,23 +61,18 @@ def add_faces(folder: Path, *names: str, side: int = 64) -> Path:
 
 
 def config(given: Path, output: Path, run: Path, **changes) -> RestoreConfig:
-    values = {
-        "restorer": "codeformer",
-        "checkpoint": str(run),
-        "fidelity": 0.5,
-        "adain": None,
-        "batch_size": 2,
-        "device": "cpu",
-        "overwrite": False,
-        "progress": False,
-    }
-    return RestoreConfig(input=str(given), output=str(output), **(values | changes))
+    values = {"aligned": True, "checkpoint": run, "batch_size": 2, "device": "cpu", "progress": False, "colour": "keep"}
+    overrides = [f"{key}={'null' if value is None else value}" for key, value in (values | changes).items()]
+    register()
+    with initialize_config_dir(str(CONFIG_DIR), version_base="1.3"):
+        composed = compose("restore", overrides=[f"input={given}", f"output={output}", *overrides])
+    return OmegaConf.to_object(composed)
 
 
 def test_results_equal_the_network_whatever_the_batch_size(tmp_path, run):
     faces = add_faces(tmp_path / "in", "a.png", "b.png", "c.png")
     for batch_size in (1, 2, 8):
-        assert restore(config(faces, tmp_path / str(batch_size), run, batch_size=batch_size)) == 0
+        assert restore(config(faces, tmp_path / str(batch_size), run, batch_size=batch_size, precision="exact")) == 0
     torch.manual_seed(0)
     network = CodeFormer(AUTOENCODER, PREDICTOR, [16, 32]).eval()
     for name in ("a.png", "b.png", "c.png"):
@@ -79,7 +80,7 @@ def test_results_equal_the_network_whatever_the_batch_size(tmp_path, run):
         with torch.no_grad():
             expected = to_levels(network(to_network(lq), fidelity=0.5, adain=True).image)[0].permute(1, 2, 0).numpy()
         for batch_size in (1, 2, 8):
-            difference = read_rgb(tmp_path / str(batch_size) / name).astype(int) - expected
+            difference = read_rgb(tmp_path / str(batch_size) / "results" / name).astype(int) - expected
             assert np.abs(difference).max() <= 1
 
 
@@ -88,14 +89,18 @@ def test_the_report_says_what_was_done(tmp_path, run, capsys):
     assert restore(config(faces, tmp_path / "out", run, fidelity=0.25)) == 0
     report = json.loads((tmp_path / "out" / "restore.json").read_text())
     assert report["knobs"] == {"fidelity": 0.25, "adain": True}
-    assert report["checkpoint_sha256"] == sha256_of(run / "weights" / "codeformer.safetensors")
-    assert [face["output"] for face in report["restored"]] == ["a.png", "sub/b.png"]
+    assert report["weights_sha256"] == {"codeformer": sha256_of(run / "weights" / "codeformer.safetensors")}
+    assert [face["output"] for face in report["restored"]] == ["results/a.png", "results/sub/b.png"]
     assert all(face["seconds"] > 0 for face in report["restored"])
     assert report["problems"] == []
-    assert "restored 2 of 2 images" in capsys.readouterr().out
+    assert report["settings"]["fidelity"] == 0.25
+    printed = capsys.readouterr()
+    assert "restored 2 faces in 2 of 2 inputs; " in printed.out
+    assert "codeformer on cpu, fp32, channels last" in printed.err
     assert {path.relative_to(tmp_path / "out").as_posix() for path in (tmp_path / "out").rglob("*.*")} == {
-        "a.png",
-        "sub/b.png",
+        *(f"{folder}/{name}.png" for folder in ("results", "comparisons") for name in ("a", "sub/b")),
+        "reports/a.json",
+        "reports/sub/b.json",
         "grid.png",
         "restore.json",
     }
@@ -105,7 +110,7 @@ def test_the_grid_holds_input_and_result_side_by_side(tmp_path, run):
     faces = add_faces(tmp_path / "in", "a.png", "b.png")
     restore(config(faces, tmp_path / "out", run))
     grid = read_rgb(tmp_path / "out" / "grid.png")
-    for name in ("in/a.png", "out/a.png", "in/b.png", "out/b.png"):
+    for name in ("in/a.png", "out/results/a.png", "in/b.png", "out/results/b.png"):
         assert _contains(grid, read_rgb(tmp_path / name).repeat(2, axis=0).repeat(2, axis=1))
 
 
@@ -118,12 +123,12 @@ def _contains(grid: np.ndarray, tile: np.ndarray) -> bool:
 def test_baselines_keep_the_size_of_every_image(tmp_path, run):
     faces = add_faces(tmp_path / "in", "a.png", "b.png", side=40)
     add_faces(faces, "c.png", side=24)
-    assert restore(config(faces, tmp_path / "out", run, restorer="identity", checkpoint="", batch_size=8)) == 0
+    assert restore(config(faces, tmp_path / "out", run, restorer="identity", batch_size=8)) == 0
     for name in ("a.png", "b.png", "c.png"):
-        assert (read_rgb(tmp_path / "out" / name) == read_rgb(faces / name)).all()
+        assert (read_rgb(tmp_path / "out" / "results" / name) == read_rgb(faces / name)).all()
     assert restore(config(faces, tmp_path / "low", run, restorer="bicubic")) == 0
     assert restore(config(faces, tmp_path / "codes", run, restorer="vqgan")) == 0
-    assert read_rgb(tmp_path / "codes" / "c.png").shape == (64, 64, 3)
+    assert read_rgb(tmp_path / "codes" / "results" / "c.png").shape == (64, 64, 3)
 
 
 def test_a_damaged_file_is_named_and_the_others_are_restored(tmp_path, run, capsys):
@@ -131,11 +136,11 @@ def test_a_damaged_file_is_named_and_the_others_are_restored(tmp_path, run, caps
     (faces / "b.png").write_bytes((faces / "b.png").read_bytes()[:200])
     write_png(faces / "d.png", np.zeros((64, 48, 3), np.uint8))
     assert restore(config(faces, tmp_path / "out", run)) == 1
-    errors = capsys.readouterr().err.splitlines()
+    errors = [line for line in capsys.readouterr().err.splitlines() if line.startswith("not restored: ")]
     assert len(errors) == 2
     assert "b.png: is damaged" in errors[0]
     assert "d.png: is 48 x 64 pixels" in errors[1]
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["a.png", "c.png", "grid.png", "restore.json"]
+    assert sorted(path.name for path in (tmp_path / "out" / "results").iterdir()) == ["a.png", "c.png"]
     report = json.loads((tmp_path / "out" / "restore.json").read_text())
     assert [Path(problem["input"]).name for problem in report["problems"]] == ["b.png", "d.png"]
 
@@ -143,7 +148,7 @@ def test_a_damaged_file_is_named_and_the_others_are_restored(tmp_path, run, caps
 def test_nothing_readable_is_an_error_and_writes_nothing(tmp_path, run):
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "a.png").write_text("no image")
-    with pytest.raises(UserError, match=r"none of the images could be read: .*a.png"):
+    with pytest.raises(UserError, match=r"nothing could be read: .*a.png"):
         restore(config(tmp_path / "in", tmp_path / "out", run))
     assert not (tmp_path / "out").exists()
 
@@ -155,6 +160,10 @@ def test_nothing_readable_is_an_error_and_writes_nothing(tmp_path, run):
         ({"batch_size": 0}, "batch_size: 0 must be 1 or more"),
         ({"device": "tpu"}, "device: 'tpu' is not one of auto, cpu, cuda"),
         ({"restorer": "gfpgan"}, "restorer: 'gfpgan' is not one of"),
+        ({"upscale": 40}, "upscale: 40.0 must be 16 or less"),
+        ({"detector": "yolo", "precision": "fp8"}, "detector: 'yolo' is not one of .*; precision: 'fp8' is not one of"),
+        ({"only_center": True}, "only_center: has no meaning for aligned faces"),
+        ({"background_weights": "net.pth"}, "background_weights: is used by background=realesrgan only"),
         ({"checkpoint": "runs/none"}, r"checkpoint: runs/none does not exist; .*\+experiment=quickstart"),
     ],
 )
@@ -180,13 +189,13 @@ def test_the_command_restores_names_what_it_could_not_read_and_never_replaces(tm
     faces = add_faces(tmp_path / "in", "a.png")
     (faces / "b.png").write_text("no image")
     before = {path.name for path in root.iterdir()}
-    overrides = [f"input={faces}", f"output={tmp_path / 'out'}", f"checkpoint={run}", "fidelity=1", "device=cpu"]
+    overrides = [f"input={faces}", f"output={tmp_path / 'out'}", f"checkpoint={run}", "aligned=true", "device=cpu"]
     done = command(root, *overrides)
     assert done.returncode == 1
-    assert "restored 1 of 2 images" in done.stdout
-    assert done.stderr.startswith("not restored: ")
+    assert "restored 1 faces in 1 of 2 inputs" in done.stdout
+    assert "not restored: " in done.stderr
     assert "b.png: is not an image" in done.stderr
-    assert (tmp_path / "out" / "a.png").is_file()
+    assert (tmp_path / "out" / "results" / "a.png").is_file()
     # Hydra leaves no folder or log behind.
     assert {path.name for path in root.iterdir()} - before <= {"__pycache__"}
     refused = command(root, *overrides)
@@ -201,7 +210,7 @@ def test_the_command_restores_names_what_it_could_not_read_and_never_replaces(tm
         (["input=nowhere", "output=out"], 2, "error: input: nowhere does not exist"),
         (["fidelity=abc"], 1, "could not be converted to Float"),
         (["fidelty=0.5"], 1, "fidelty"),
-        (["input=conf", "output=out"], 2, "error: input: the folder conf holds no image"),
+        (["input=conf", "output=out"], 2, "error: input: the folder conf holds neither photo nor video"),
     ],
 )
 def test_mistakes_are_told_fast_without_a_traceback(root, overrides, status, message):
@@ -227,8 +236,56 @@ def test_a_truncated_checkpoint_is_named(tmp_path, run, root):
     faces = add_faces(tmp_path / "in", "a.png")
     cut = tmp_path / "cut.safetensors"
     cut.write_bytes((run / "weights" / "codeformer.safetensors").read_bytes()[:-50])
-    done = command(root, f"input={faces}", f"output={tmp_path / 'out'}", f"checkpoint={cut}")
+    done = command(root, f"input={faces}", f"output={tmp_path / 'out'}", f"checkpoint={cut}", "aligned=true")
     assert done.returncode == 2
     assert done.stderr.startswith("error: ")
     assert "cut.safetensors" in done.stderr
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.fixture(scope="module")
+def photos(tmp_path_factory) -> Path:
+    """A group photo, a grey one, and one without a face."""
+    folder = tmp_path_factory.mktemp("photos")
+    group = GroupPhoto.of([(40, 60), (280, 120)]).picture
+    Image.fromarray(group).save(folder / "group.jpg", quality=95)
+    Image.fromarray(group).convert("L").save(folder / "grey.png")
+    Image.fromarray(GroupPhoto.of([], wall=7).picture).save(folder / "wall.png")
+    return folder
+
+
+def test_whole_photos_with_a_detector_whose_weights_come_with_a_package(tmp_path, photos, run, root):
+    pytest.importorskip("facenet_pytorch", reason="facenet-pytorch is not installed")
+    overrides = [f"output={tmp_path / 'out'}", f"checkpoint={run}", "detector=mtcnn", "least_side=0", "device=cpu"]
+    done = command(root, f"input={photos}", *overrides)
+    assert done.returncode == 0, done.stderr
+    assert "restored 4 faces in 3 of 3 inputs, 1 without a face" in done.stdout
+    reports = {
+        name: json.loads((tmp_path / "out" / "reports" / f"{name}.json").read_text())
+        for name in ("group", "grey", "wall")
+    }
+    noses = sorted(face["landmarks"][2][0] for face in reports["group"]["faces"])
+    assert noses == pytest.approx([40 + 64, 280 + 64], abs=12)
+    assert reports["grey"]["grey"]
+    assert not reports["group"]["grey"]
+    grey = read_rgb(tmp_path / "out" / "results" / "grey.png").astype(int)
+    assert grey.shape == (600, 1000, 3)
+    assert np.ptp(grey, axis=2).max() <= 3
+    assert len(list((tmp_path / "out" / "faces").iterdir())) == 4
+    summary = json.loads((tmp_path / "out" / "restore.json").read_text())
+    assert set(summary["weights_sha256"]) == {"codeformer", "mtcnn_pnet", "mtcnn_rnet", "mtcnn_onet"}
+
+
+def test_what_cannot_be_fetched_is_told_in_one_sentence(tmp_path, photos, run, root):
+    offline = os.environ | {"BFR_WEIGHTS_DIR": str(tmp_path / "cache"), "TORCH_HOME": str(tmp_path / "hub")}
+    offline |= dict.fromkeys(("http_proxy", "https_proxy", "HTTPS_PROXY", "HTTP_PROXY"), "http://127.0.0.1:9")
+    for extra, file in (([f"checkpoint={run}"], "detection_Resnet50_Final.pth"), ([], "codeformer.pth")):
+        line = [sys.executable, "-m", "src.restore", f"input={photos}", f"output={tmp_path / 'out'}", *extra]
+        done = subprocess.run(line, cwd=root, env=offline, capture_output=True, text=True, timeout=120)
+        assert done.returncode == 2
+        assert "Traceback" not in done.stderr
+        (error,) = [text for text in done.stderr.splitlines() if text.startswith("error: ")]
+        assert file in error
+        assert "https://" in error
+        assert str(tmp_path / "cache") in error
     assert not (tmp_path / "out").exists()

@@ -11,9 +11,9 @@ from PIL import Image
 from torch import Tensor
 
 from src.checkpoints.catalogue import load_weights
+from src.faces.template import FFHQ_TEMPLATE
 from src.metrics.identity import (
     ARCFACE_TEMPLATE,
-    FFHQ_TEMPLATE,
     ArcFaceEmbedder,
     MobileFaceNetEmbedder,
     RenderedFaceEmbedder,

@@ -1,0 +1,1 @@
+"""Whole photographs: find faces, restore them, and put them back."""
