@@ -4,6 +4,7 @@ python -m src.weights list                                          what there i
 python -m src.weights fetch codeformer retinaface_resnet50          fetch and verify
 python -m src.weights verify                                        compare every hash
 python -m src.weights export <run folder or file> --output net.onnx write a network for other programs
+python -m src.weights import                                        published networks as runs, to train on
 python -m src.weights bundle <run folder>                           copy a run's networks into the repository
 """
 
@@ -20,6 +21,8 @@ from src.checkpoints.store import BUNDLED, StoredRun, read_run
 from src.config.command import friendly_errors
 from src.settings.errors import UserError
 
+PUBLISHED_UPSTREAM = ("vqgan", "vqgan_discriminator", "codeformer_stage2")
+"""Entries of the catalogue on which stage III is trained (codeformer.md 2)."""
 FORMATS = {".pth": "pth", ".safetensors": "safetensors", ".onnx": "onnx"}
 """Format by the suffix of `--output`."""
 
@@ -36,7 +39,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m src.weights", description="Published and bundled weights, and export."
     )
-    actions = parser.add_subparsers(required=True, metavar="list | fetch | verify | export | bundle")
+    actions = parser.add_subparsers(required=True, metavar="list | fetch | verify | export | import | bundle")
     listing = actions.add_parser("list", help="show published and bundled weights")
     listing.add_argument("--json", action="store_true", help="for programs")
     listing.set_defaults(run=_list)
@@ -49,6 +52,9 @@ def _parser() -> argparse.ArgumentParser:
     for one in (listing, fetching, verifying):
         one.add_argument("--weights-dir", help="folder of weights; default $BFR_WEIGHTS_DIR, else the user's cache")
     _add_export(actions.add_parser("export", help="write a network for other programs"))
+    _add_import(
+        actions.add_parser("import", help="make runs of published networks, so that training can build on them")
+    )
     bundling = actions.add_parser("bundle", help="copy a run's networks, in half precision, into the repository")
     bundling.add_argument("source", type=Path, help="run folder")
     bundling.set_defaults(run=_bundle)
@@ -63,6 +69,14 @@ def _add_export(export: argparse.ArgumentParser) -> None:
     export.add_argument("--kind", help="network to take: of a run that holds several, or that a published file is")
     export.add_argument("--adain", action=argparse.BooleanOptionalAction, help="match code statistics (onnx)")
     export.set_defaults(run=_export)
+
+
+def _add_import(importing: argparse.ArgumentParser) -> None:
+    for name in PUBLISHED_UPSTREAM:
+        importing.add_argument(f"--{name.replace('_', '-')}", type=Path, help="file; default: the catalogue's, fetched")
+    importing.add_argument("--run-store", type=Path, default=Path("runs"), help="folder of all runs")
+    importing.add_argument("--weights-dir", help="folder of weights; default $BFR_WEIGHTS_DIR, else the user's cache")
+    importing.set_defaults(run=_import)
 
 
 def _list(chosen: argparse.Namespace) -> int:
@@ -132,6 +146,20 @@ def _export(chosen: argparse.Namespace) -> int:
 
     facts = {"layout": chosen.layout, "kind": chosen.kind, "adain": chosen.adain}
     print(export_weights(chosen.source, chosen.output, file_format=file_format, **facts))
+    return 0
+
+
+def _import(chosen: argparse.Namespace) -> int:
+    from src.checkpoints.download import fetch_weights
+
+    given = {name: getattr(chosen, name) for name in PUBLISHED_UPSTREAM}
+    files = [path or fetch_weights(name, chosen.weights_dir) for name, path in given.items()]
+    from src.checkpoints.import_published import import_published
+
+    vqgan, code_predictor = import_published(files[0], files[1], files[2], chosen.run_store)
+    print(
+        f"train on them with: scale=paper512 upstream.vqgan={vqgan.folder} upstream.code_predictor={code_predictor.folder}"
+    )
     return 0
 
 

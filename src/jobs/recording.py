@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from src.checkpoints.catalogue import licence_of
 from src.config.identity import effective_config
 from src.data.benchmark import Benchmark
 from src.jobs.evaluation import Evaluation
@@ -33,6 +34,8 @@ class Provenance:
     """SHA-256 of the networks that the run trained and of those it was built on."""
     chosen: Mapping[str, str] = field(default_factory=dict)
     """What `auto` stood for."""
+    licences: Mapping[str, str] = field(default_factory=dict)
+    """Of the published networks on which the run was built."""
 
 
 def records_folder(config: TrainConfig) -> Path:
@@ -75,6 +78,7 @@ def bare_record(config: TrainConfig, provenance: Provenance) -> Record:
         config=effective_config(config) | {"chosen": dict(provenance.chosen)},
         benchmark={},
         weights=dict(provenance.weights),
+        licences=dict(provenance.licences),
         hardware=hardware() | {"python": sys.version.split()[0]},
     )
 
@@ -91,6 +95,13 @@ def metric_values(result: SuiteResult, n: int, *, resamples: int) -> dict[str, M
         else:
             values[name] = MetricValue(plain, result.distribution[name], n, failures, None)
     return values
+
+
+def extractor_licences(result: SuiteResult) -> dict[str, str]:
+    """Licence by metric of the published networks that measured."""
+    hashes = {name: definition.extractor_sha256 for name, definition in result.definitions.items()}
+    found = {name: licence_of(None, sha) for name, sha in hashes.items() if sha is not None}
+    return {f"metric/{name}": licence for name, licence in found.items() if licence is not None}
 
 
 def per_image_table(benchmark: Benchmark, result: SuiteResult) -> pd.DataFrame:
@@ -132,6 +143,7 @@ def record_evaluation(
         benchmark=benchmark_facts(benchmark),
         metrics=metric_values(evaluation.result, len(benchmark), resamples=resamples),
         roles=primary_roles(suite),
+        licences=record.licences | extractor_licences(evaluation.result),
         cost=evaluation.cost,
         **changes,
     )

@@ -63,6 +63,8 @@ def _run(config: TrainConfig, overrides: list[str]) -> None:
     folder = RunStore(Path(config.run_store)).folder(config.stage, name)
     logger = _logger(config, folder, run_identity, name)
     facts = {"ingredients": ingredients, "command": command_line(overrides)}
+    if licences := upstreams.licences(config.stage):
+        facts["licences"] = licences
     status = RunStatus(config.stage, run_identity, name, "running", facts=facts)
     run = train(config, folder, status, upstreams, logger)
     if _is_first_rank():
@@ -72,7 +74,14 @@ def _run(config: TrainConfig, overrides: list[str]) -> None:
 def _provenance(run: StoredRun, ingredients: dict[str, str], overrides: list[str]) -> Provenance:
     built_on = {f"upstream/{name}": digest for name, digest in ingredients.items() if name != "data"}
     chosen = {name: value for name, value in run.status.facts.items() if name == "perceptual_network"}
-    return Provenance(run.status.name, run.status.identity, overrides, run.status.weights | built_on, chosen)
+    return Provenance(
+        run.status.name,
+        run.status.identity,
+        overrides,
+        run.status.weights | built_on,
+        chosen,
+        run.status.facts.get("licences", {}),
+    )
 
 
 def train(

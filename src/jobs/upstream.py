@@ -73,6 +73,11 @@ class Upstreams:
         networks = {name: network_hash(self.of(name)) for name in UPSTREAM_OF_STAGE[stage]}
         return {"data": self._fingerprint, **networks}
 
+    def licences(self, stage: str) -> dict[str, str]:
+        """Licences of the published networks on which `stage` is built; they go on to what is trained on them."""
+        found = {name: self.of(name).status.facts.get("licences", {}) for name in UPSTREAM_OF_STAGE[stage]}
+        return {f"{name}/{kind}": licence for name, kinds in found.items() for kind, licence in kinds.items()}
+
     def identity_of(self, stage: str) -> str:
         """Identity of the run of `stage` under this configuration."""
         return identity(effective_config(replace(self.config, stage=stage)), self.ingredients(stage))

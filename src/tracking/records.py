@@ -86,6 +86,8 @@ class Record:
     """hash, name, split, n, recipe, recipe_hash."""
     weights: dict[str, str]
     """Network name to SHA-256 of its file."""
+    licences: dict[str, str] = field(default_factory=dict)
+    """Licence by name of published weights that the result depends on: networks, and extractors of metrics."""
     metrics: dict[str, MetricValue] = field(default_factory=dict)
     """By metric id."""
     roles: dict[str, str] = field(default_factory=dict)
