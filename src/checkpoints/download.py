@@ -10,7 +10,7 @@ from pathlib import Path
 import requests
 from tqdm import tqdm
 
-from src.checkpoints.catalogue import CATALOGUE, FIRST_SEEN, checked_weights, find_weights, target_path
+from src.checkpoints.catalogue import CATALOGUE, FIRST_SEEN, checked_weights, find_weights, missing_sentence, target_path
 from src.checkpoints.entries import WeightsEntry
 from src.checkpoints.files import sha256_of
 from src.settings.errors import UserError
@@ -36,6 +36,8 @@ def fetch_weights(name: str, weights_dir: str | None, *, progress: bool = True) 
     if path is not None:
         return checked_weights(name, path)
     entry, target = CATALOGUE[name], target_path(name, weights_dir)
+    if not entry.url.endswith(entry.file):
+        raise UserError(missing_sentence(name, weights_dir))
     print(_announcement(entry, target), file=sys.stderr, flush=True)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)

@@ -70,7 +70,7 @@ def read_photo(path: Path, greatest_megapixels: float) -> Photo:
         ) from None
     except (*DECODE_ERRORS, MemoryError, cv2.error) as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
-        raise UserError(f"{path}: cannot be read ({reason}); replace or remove it") from None
+        raise UserError(f"{path}: is damaged or cannot be read ({reason}); replace or remove it") from None
 
 
 def write_photo(path: Path, photo: Photo) -> None:

@@ -197,6 +197,13 @@ def test_two_at_once_fetch_one_file(source, folder):
     assert found[0].read_bytes() == CONTENT
 
 
+def test_what_no_address_gives_alone_is_told(folder, monkeypatch):
+    entry = WeightsEntry(file="net.pth", url="https://example.org/project", licence="MIT", package="some_package")
+    monkeypatch.setitem(CATALOGUE, "net", entry)
+    with pytest.raises(UserError, match=r"fetch https://example\.org/project .* pip package some-package"):
+        fetch()
+
+
 def test_an_unknown_name_is_told(folder):
     with pytest.raises(UserError, match="'nte' is no weights file of the catalogue"):
         fetch_weights("nte", None)

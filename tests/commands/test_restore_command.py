@@ -9,14 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from hydra import compose, initialize_config_dir
-from omegaconf import OmegaConf
 from PIL import Image
 
 from src.checkpoints.files import sha256_of
 from src.checkpoints.network_file import save_network
-from src.config.compose import CONFIG_DIR
-from src.config.schema import register
 from src.data.image_file import read_rgb, write_png
 from src.data.levels import to_levels, to_network
 from src.networks import CodeFormer, VqAutoencoder
@@ -24,6 +20,7 @@ from src.restore import restore
 from src.settings.errors import UserError
 from src.settings.restore import RestoreConfig
 from src.settings.scale import CodePredictorSize, VqAutoencoderSize
+from tests.commands.restore_settings import restore_config
 from tests.photos.group_photo import GroupPhoto
 
 AUTOENCODER = VqAutoencoderSize(
@@ -63,10 +60,7 @@ def add_faces(folder: Path, *names: str, side: int = 64) -> Path:
 def config(given: Path, output: Path, run: Path, **changes) -> RestoreConfig:
     values = {"aligned": True, "checkpoint": run, "batch_size": 2, "device": "cpu", "progress": False, "colour": "keep"}
     overrides = [f"{key}={'null' if value is None else value}" for key, value in (values | changes).items()]
-    register()
-    with initialize_config_dir(str(CONFIG_DIR), version_base="1.3"):
-        composed = compose("restore", overrides=[f"input={given}", f"output={output}", *overrides])
-    return OmegaConf.to_object(composed)
+    return restore_config([f"input={given}", f"output={output}", *overrides])
 
 
 def test_results_equal_the_network_whatever_the_batch_size(tmp_path, run):

@@ -189,6 +189,16 @@ def test_twenty_pixels_are_enlarged_as_published_and_come_back(tmp_path):
     assert result(kept).shape == (20, 20, 3)
 
 
+def test_a_hundred_megapixels_pass(tmp_path):
+    (tmp_path / "in").mkdir()
+    Image.new("L", (11_000, 9_090), 90).save(tmp_path / "in" / "large.png")
+    outcome = run(build([GroupPhoto.of([], width=400, height=320)], upscale=0.05), tmp_path)["large"]
+    assert outcome.problem is None
+    assert (result(outcome) == 90).all()
+    assert result(outcome).shape == (454, 550, 3)
+    assert report(outcome)["grey"]
+
+
 def test_transparency_depth_and_orientation_reach_the_result(tmp_path):
     photo = GroupPhoto.of([(30, 90)])
     (tmp_path / "in").mkdir()

@@ -6,11 +6,13 @@ import torch
 
 from src.checkpoints.network_file import save_network
 from src.networks import CodeFormer, VqAutoencoder
+from src.restorers import build
 from src.restorers.base import Restorer
 from src.restorers.bicubic import BicubicRestorer
 from src.restorers.build import build_restorer
-from src.restorers.codeformer import CodeFormerRestorer
+from src.restorers.codeformer import CodeFormerRestorer, InpaintingRestorer
 from src.restorers.identity import IdentityRestorer
+from src.restorers.precision import EXACT, Precision, choose_precision
 from src.restorers.vqgan import VqganRestorer
 from src.settings.errors import UserError
 from src.settings.scale import CodePredictorSize, VqAutoencoderSize
@@ -142,3 +144,48 @@ def test_weights_of_another_kind_truncated_or_foreign_ones_are_named(tmp_path):
 def test_unknown_restorer_is_refused():
     with pytest.raises(UserError, match=r"restorer: 'gfpgan' is not one of codeformer, vqgan, .*, bicubic, identity"):
         build_restorer("gfpgan", "bundled", 0.5, None, CPU)
+
+
+def test_precisions_agree_as_far_as_their_format_allows():
+    lq = faces(4)
+    exact = CodeFormerRestorer(codeformer(), fidelity=1.0, adain=True).restore(lq)
+    assert torch.equal(CodeFormerRestorer(codeformer(), fidelity=1.0, adain=True, precision=EXACT).restore(lq), exact)
+    ordered = CodeFormerRestorer(codeformer(), fidelity=1.0, adain=True, precision=Precision("fp32"))
+    torch.testing.assert_close(ordered.restore(lq), exact, atol=1e-5, rtol=1e-5)
+    network = codeformer()
+    half = CodeFormerRestorer(network, fidelity=1.0, adain=True, precision=Precision("bf16")).restore(lq)
+    assert half.dtype == torch.float32
+    assert 0 < (half - exact).abs().mean() < 0.1
+    # What decides the codes stays fp32, what is convolved does not.
+    assert network.position_emb.dtype == network.idx_pred_layer[1].weight.dtype == torch.float32
+    assert network.encoder.blocks[0].weight.dtype == network.quantize.embedding.weight.dtype == torch.bfloat16
+    codes = VqganRestorer(VqAutoencoder(AUTOENCODER), Precision("bf16")).restore(lq)
+    assert codes.dtype == torch.float32
+
+
+def test_auto_is_fp32_on_the_cpu():
+    assert choose_precision("auto", CPU).name == "fp32"
+    assert choose_precision("bf16", CPU).description == "bf16, channels last"
+
+
+def test_inpainting_fills_white_pixels_only():
+    lq = faces(2).clamp(max=0.9)
+    lq[0, :, 4:9, 6:20] = 1.0
+    lq[1, 0, 3, 3] = 1.0  # one channel does not make white
+    restored = InpaintingRestorer(codeformer(), fidelity=1.0, adain=False).restore(lq)
+    filled = (restored != lq).any(dim=1)
+    assert filled[0, 4:9, 6:20].float().mean() > 0.99
+    assert filled.sum() <= 5 * 14
+
+
+@pytest.mark.parametrize(
+    ("kind", "fidelity", "adain"),
+    [("codeformer", 0.5, True), ("codeformer_colorization", 0.0, True), ("codeformer_inpainting", 1.0, False)],
+)
+def test_published_files_are_run_as_their_scripts_do(tmp_path, monkeypatch, kind, fidelity, adain):
+    monkeypatch.setattr(build, "load_published", lambda name, path: codeformer())
+    (tmp_path / "published.pth").touch()
+    restorer = build_restorer(kind, str(tmp_path / "published.pth"), None, None, CPU)
+    assert restorer.name == kind
+    assert restorer.knobs == {"fidelity": fidelity, "adain": adain}
+    assert build_restorer(kind, str(tmp_path / "published.pth"), 0.25, None, CPU).knobs["fidelity"] == 0.25
