@@ -23,6 +23,16 @@ if TYPE_CHECKING:
     from src.photos.build import BuiltRestoration
     from src.photos.restoration import Outcome
 
+PATH_KEYS = (
+    "input",
+    "output",
+    "checkpoint",
+    "weights_dir",
+    "detector_weights",
+    "parsing_weights",
+    "background_weights",
+)
+
 register()
 
 
@@ -78,5 +88,17 @@ def _outcomes(built: "BuiltRestoration", files: list[PhotoFile], config: Restore
             bar.update()
 
 
+def quoted(arguments: list[str]) -> list[str]:
+    """Path arguments in quotes, since Hydra's grammar takes brackets and commas in names such as IMG (1).jpg for its own."""
+    result = []
+    for argument in arguments:
+        key, sign, value = argument.partition("=")
+        if key in PATH_KEYS and sign and value and value != "null" and value[0] not in "'\"$":
+            value = "'" + value.replace("'", "\\'") + "'"
+        result.append(key + sign + value)
+    return result
+
+
 if __name__ == "__main__":
+    sys.argv[1:] = quoted(sys.argv[1:])
     main()

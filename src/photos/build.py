@@ -50,7 +50,9 @@ def build_restoration(config: RestoreConfig, checkpoint: Path | None) -> BuiltRe
     if config.aligned:
         opener = AlignedFaceOpener(restorer.image_size)
     else:
-        detector = build_detector(config.detector, config.detection, config.weights_dir, device)
+        detector = build_detector(
+            config.detector, config.detection, config.weights_dir, device, _given(config.detector_weights)
+        )
         weights |= detector.weights
         opener = WholePhotoOpener(
             PhotoDetector(detector, config.detection),
@@ -73,10 +75,9 @@ def build_restoration(config: RestoreConfig, checkpoint: Path | None) -> BuiltRe
 def _parser(config: RestoreConfig, device: torch.device) -> tuple[FaceParser | None, dict[str, str]]:
     if config.parsing == "none":
         return None, {}
-    if config.parsing == "parsenet":
-        path: Path | None = fetch_weights("parsenet", config.weights_dir)
-    else:
-        path = find_weights("parsenet", config.weights_dir)
+    path = _given(config.parsing_weights) or find_weights("parsenet", config.weights_dir)
+    if path is None and config.parsing == "parsenet":
+        path = fetch_weights("parsenet", config.weights_dir)
     return (None, {}) if path is None else (build_parser(path, device), {"parsenet": sha256_of(path)})
 
 
@@ -85,9 +86,12 @@ def _background(config: RestoreConfig, device: torch.device) -> Background:
         return LanczosBackground()
     if config.background == "bilinear":
         return BilinearBackground()
-    given = config.background_weights
-    path = Path(given).expanduser() if given else fetch_weights("realesrgan_x2plus", config.weights_dir)
+    path = _given(config.background_weights) or fetch_weights("realesrgan_x2plus", config.weights_dir)
     return NetworkBackground(path, config.tile, device)
+
+
+def _given(path: str | None) -> Path | None:
+    return None if path is None else Path(path).expanduser()
 
 
 def _colour(config: RestoreConfig) -> str:

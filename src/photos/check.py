@@ -1,6 +1,7 @@
 """Rules of the settings of `python -m src.restore`; imports no torch."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 from src.photos.photo_file import PILLOW_MEGAPIXELS
 from src.restorers.knobs import checked_fidelity, checked_kind
@@ -64,5 +65,13 @@ def _ranges(config: RestoreConfig) -> Iterator[str]:
 def _combinations(config: RestoreConfig) -> Iterator[str]:
     if config.background_weights is not None and config.background != "realesrgan":
         yield "background_weights: is used by background=realesrgan only; add that or leave it out"
+    if config.detector_weights is not None and config.detector == "mtcnn":
+        yield "detector_weights: mtcnn brings its own; leave it out or choose another detector"
+    if config.parsing_weights is not None and config.parsing == "none":
+        yield "parsing_weights: parsing=none uses none; leave out one of the two"
+    for key in ("detector_weights", "parsing_weights", "background_weights"):
+        given = getattr(config, key)
+        if given is not None and not Path(given).expanduser().is_file():
+            yield f"{key}: {given} does not exist; give the path of a weights file"
     if config.aligned and config.only_center:
         yield "only_center: has no meaning for aligned faces; leave out one of aligned and only_center"

@@ -1,6 +1,7 @@
 """Finds faces in photos of any size."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -16,16 +17,20 @@ from src.settings.restore import DetectionSettings
 
 
 def build_detector(
-    name: str, settings: DetectionSettings, weights_dir: str | None, device: torch.device
+    name: str,
+    settings: DetectionSettings,
+    weights_dir: str | None,
+    device: torch.device,
+    weights: Path | None = None,
 ) -> FaceDetector:
-    """The detector of that name (`DETECTORS`); RetinaFace's weights are fetched where they are missing.
+    """The detector of that name (`DETECTORS`); RetinaFace takes the file `weights`, or else the catalogue's, fetched.
 
     Raises:
         UserError: the weights can neither be found nor fetched, or the package of MTCNN is not installed.
     """
     if name == "mtcnn":
         return MtcnnDetector(settings, device)
-    return build_retinaface(name, fetch_weights(name, weights_dir), settings, device)
+    return build_retinaface(name, weights or fetch_weights(name, weights_dir), settings, device)
 
 
 class PhotoDetector:

@@ -1,6 +1,8 @@
 """What a restoration leaves behind for one photo."""
 
+import glob
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -30,17 +32,26 @@ def write_result(opened: OpenedPhoto, result: Photo) -> None:
     assert opened.photo is not None
     with opened.timed("encode"):
         write_photo(opened.file.result, result)
-        if any(face.found is not None for face in opened.faces):
-            write_faces(opened.file, opened.faces)
+        write_faces(opened.file, [face for face in opened.faces if face.found is not None])
         write_picture(opened.file.comparison, comparison(opened.photo.eight_bit, result.eight_bit))
 
 
 def write_faces(file: PhotoFile, faces: list[FaceCrop], prefix: str = "") -> None:
     """Write every face before and after restoration."""
+    if not prefix:
+        _remove_earlier(file)
     for number, face in enumerate(faces):
         assert face.restored is not None
         write_picture(file.crop(f"{prefix}{number:02d}"), face.crop)
         write_picture(file.face(f"{prefix}{number:02d}"), face.restored)
+
+
+def _remove_earlier(file: PhotoFile) -> None:
+    """An earlier restoration of the same photo may have left more faces."""
+    for path in (file.crop("00"), file.face("00")):
+        for earlier in path.parent.glob(f"{glob.escape(file.name.name)}_*.png"):
+            if re.fullmatch(r"\d{2,}", earlier.stem.removeprefix(f"{file.name.name}_")):
+                earlier.unlink()
 
 
 def write_picture(path: Path, picture: UInt8[np.ndarray, "h w 3"]) -> None:

@@ -86,9 +86,13 @@ class RestoreConfig:
     """Larger photos are refused, before they are decoded. Millions of pixels."""
     detector: str
     """`retinaface_resnet50`, `retinaface_mobilenet` or `mtcnn` (its weights come with a package)."""
+    detector_weights: str | None
+    """File of RetinaFace's weights; null takes the catalogue's."""
     detection: DetectionSettings
     parsing: str
     """`parsenet` blends by the parts of the face, `none` by a soft square, `auto` by parts where ParseNet's weights are."""
+    parsing_weights: str | None
+    """File of ParseNet's weights; null takes the catalogue's."""
     paste: PasteSettings
     colour: str
     """`match` gives a restored face the colours of its crop, `keep` does not, `auto` makes faces of grey photos grey."""

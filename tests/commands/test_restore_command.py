@@ -16,7 +16,7 @@ from src.checkpoints.network_file import save_network
 from src.data.image_file import read_rgb, write_png
 from src.data.levels import to_levels, to_network
 from src.networks import CodeFormer, VqAutoencoder
-from src.restore import restore
+from src.restore import quoted, restore
 from src.settings.errors import UserError
 from src.settings.restore import RestoreConfig
 from src.settings.scale import CodePredictorSize, VqAutoencoderSize
@@ -157,6 +157,7 @@ def test_nothing_readable_is_an_error_and_writes_nothing(tmp_path, run):
         ({"upscale": 40}, "upscale: 40.0 must be 16 or less"),
         ({"detector": "yolo", "precision": "fp8"}, "detector: 'yolo' is not one of .*; precision: 'fp8' is not one of"),
         ({"only_center": True}, "only_center: has no meaning for aligned faces"),
+        ({"detector_weights": "net.pth"}, r"detector_weights: net\.pth does not exist"),
         ({"background_weights": "net.pth"}, "background_weights: is used by background=realesrgan only"),
         ({"checkpoint": "runs/none"}, r"checkpoint: runs/none does not exist; .*\+experiment=quickstart"),
     ],
@@ -283,3 +284,16 @@ def test_what_cannot_be_fetched_is_told_in_one_sentence(tmp_path, photos, run, r
         assert "https://" in error
         assert str(tmp_path / "cache") in error
     assert not (tmp_path / "out").exists()
+
+
+def test_names_as_cameras_give_them_need_no_quotes(tmp_path, run, root):
+    faces = add_faces(tmp_path / "in, [old]", "IMG (1), mum's = best.png")
+    line = [f"input={faces / 'IMG (1), mum'}'s = best.png", f"output={tmp_path / 'out (1)'}", f"checkpoint={run}"]
+    done = command(root, *line, "aligned=true", "device=cpu")
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "out (1)" / "results" / "IMG (1), mum's = best.png").is_file()
+    assert quoted(["input='a b'", "fidelity=0.5", "checkpoint=null"]) == [
+        "input='a b'",
+        "fidelity=0.5",
+        "checkpoint=null",
+    ]

@@ -226,6 +226,19 @@ def test_aligned_faces_are_not_looked_for(tmp_path):
     assert not outcomes["a"].file.crop("00").exists()
 
 
+def test_an_earlier_restoration_leaves_no_faces_behind(tmp_path):
+    (three,) = save(tmp_path / "in", p=GroupPhoto.of([(10, 20), (180, 150), (350, 30)]))
+    save(tmp_path / "in", p_04=GroupPhoto.of([], wall=3))
+    outcome = run(build([three]), tmp_path)["p"]
+    faces = outcome.file.face("00").parent
+    assert len(list(faces.iterdir())) == 3
+    (faces / "p_04_00.png").touch()
+    (one,) = save(tmp_path / "in", p=GroupPhoto.of([(10, 20)]))
+    files = plan_photos(str(tmp_path / "in" / "p.png"), str(tmp_path / "out"), overwrite=True)
+    assert [outcome.faces for outcome in build([one]).photos(files)] == [1]
+    assert sorted(path.name for path in faces.iterdir()) == ["p_00.png", "p_04_00.png"]
+
+
 def test_a_full_disk_ends_the_restoration(tmp_path):
     photos = save(tmp_path / "in", p=GroupPhoto.of([(30, 90)]))
     (tmp_path / "out").mkdir()
