@@ -10,7 +10,14 @@ from pathlib import Path
 import requests
 from tqdm import tqdm
 
-from src.checkpoints.catalogue import CATALOGUE, FIRST_SEEN, checked_weights, find_weights, missing_sentence, target_path
+from src.checkpoints.catalogue import (
+    CATALOGUE,
+    FIRST_SEEN,
+    checked_weights,
+    find_weights,
+    missing_sentence,
+    target_path,
+)
 from src.checkpoints.entries import WeightsEntry
 from src.checkpoints.files import sha256_of
 from src.settings.errors import UserError

@@ -49,7 +49,11 @@ def networks() -> dict[str, nn.Module]:
 def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Path]:
     """Files that stand for the published ones; the last has the name of one without a published hash."""
     made = networks()
-    names = {"vqgan": "own.pth", "vqgan_discriminator": "vqgan_discriminator.pth", "codeformer": "codeformer_stage2.pth"}
+    names = {
+        "vqgan": "own.pth",
+        "vqgan_discriminator": "vqgan_discriminator.pth",
+        "codeformer": "codeformer_stage2.pth",
+    }
     for kind, name in names.items():
         torch.save({"params_ema": made[kind].state_dict()}, tmp_path / name)
 
