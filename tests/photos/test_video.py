@@ -1,5 +1,6 @@
-"""Small videos whose frames tell their number by their brightness."""
+"""What a video is, when read and when written."""
 
+import itertools
 import json
 import struct
 from fractions import Fraction
@@ -21,72 +22,21 @@ from src.photos.stream import RestorationStream
 from src.photos.video_reader import VideoReader
 from src.photos.video_writer import VideoWriter
 from src.restorers.identity import IdentityRestorer
-from src.settings.errors import UserError
 from src.settings.restore import VideoSettings
 from tests.photos.group_photo import GroupPhoto, knowing
-
-RATE = 10
-SOUND_RATE = 44100
-WIDTH, HEIGHT = 64, 48
-
-
-def brightness(number: int) -> int:
-    return 40 + 8 * number
-
-
-def picture(number: int) -> np.ndarray:
-    """A level that tells the number, with a red left and a blue right half."""
-    image = np.full((HEIGHT, WIDTH, 3), brightness(number), np.uint8)
-    image[:, : WIDTH // 2, 0] += 30
-    image[:, WIDTH // 2 :, 2] += 30
-    return image
-
-
-def make(path: Path, *, frames: int = 20, sound: str | None = "aac", times: list[int] | None = None) -> Path:
-    """A lossless H.264 video with B-frames; `times` in milliseconds."""
-    with av.open(str(path), "w") as output:
-        video = output.add_stream("libx264", rate=RATE, options={"crf": "0", "bf": "2"})
-        video.width, video.height, video.pix_fmt = WIDTH, HEIGHT, "yuv444p"
-        video.codec_context.time_base = Fraction(1, 1000)
-        audio = output.add_stream(sound, rate=SOUND_RATE) if sound else None
-        for number in range(frames):
-            frame = av.VideoFrame.from_ndarray(picture(number), format="rgb24")
-            frame.time_base = Fraction(1, 1000)
-            frame.pts = times[number] if times else number * 1000 // RATE
-            output.mux(video.encode(frame))
-        output.mux(video.encode())
-        if audio is not None:
-            _add_sound(output, audio, sound, frames / RATE)
-    return path
-
-
-def _add_sound(output, audio, codec: str, seconds: float) -> None:
-    wave = 0.3 * np.sin(2 * np.pi * 440 * np.arange(int(SOUND_RATE * seconds)) / SOUND_RATE)
-    planar = wave.astype(np.float32)[None] if codec == "aac" else (wave * 32767).astype(np.int16)[None]
-    frame = av.AudioFrame.from_ndarray(planar, format="fltp" if codec == "aac" else "s16", layout="mono")
-    frame.sample_rate, frame.pts = SOUND_RATE, 0
-    output.mux(audio.encode(frame))
-    output.mux(audio.encode())
-
-
-def read(path: Path) -> list:
-    with VideoReader(path) as reader:
-        return list(reader)
-
-
-def copy(source: Path, target: Path, quality: int = 0) -> Path:
-    frames = read(source)
-    height, width = frames[0].image.shape[:2]
-    with VideoWriter(target, like=source, size=(width, height), quality=quality) as writer:
-        for frame in frames:
-            writer.write(frame.image, frame.time)
-    return target
-
-
-def sound_of(path: Path) -> list[tuple[Fraction, bytes]]:
-    with av.open(str(path)) as container:
-        packets = [packet for packet in container.demux(container.streams.audio) if packet.dts is not None]
-        return [(packet.pts * packet.time_base, bytes(packet)) for packet in packets]
+from tests.photos.small_video import (
+    HEIGHT,
+    RATE,
+    SOUND_RATE,
+    WIDTH,
+    add_sound,
+    copy,
+    encoded,
+    make,
+    picture,
+    read,
+    sound_of,
+)
 
 
 def test_frames_come_back_in_order_with_their_colours_and_times(tmp_path):
@@ -129,12 +79,64 @@ def test_sound_is_kept(tmp_path, suffix, sound):
         assert abs(float(stream.duration * stream.time_base) - 2.0) <= 2 * 1024 / SOUND_RATE
 
 
+@pytest.mark.parametrize(
+    ("layout", "rate", "kept"),
+    [("mono", 8000, 8000), ("5.1", 48000, 48000), ("stereo", 192000, 96000), ("mono", 11127, 11025)],
+)
+def test_sound_of_any_kind_becomes_aac(tmp_path, layout, rate, kept):
+    source = make(tmp_path / "like.mp4", frames=2, sound=None)
+    with av.open(str(tmp_path / "a.mov"), "w") as output, av.open(str(source)) as pictures:
+        video = output.add_stream_from_template(pictures.streams.video[0], opaque=True)
+        audio = output.add_stream("pcm_s16le", rate=rate, layout=layout)
+        for packet in pictures.demux(video=0):
+            if packet.dts is not None:
+                packet.stream = video
+                output.mux(packet)
+        add_sound(output, audio, "pcm_s16le", 1.0)
+    with av.open(str(copy(tmp_path / "a.mov", tmp_path / "b.mp4"))) as container:
+        context = container.streams.audio[0].codec_context
+        assert (context.name, context.layout.name, context.sample_rate) == ("aac", layout, kept)
+        samples = sum(frame.samples for frame in container.decode(audio=0))
+        assert kept <= samples <= kept + 1024
+
+
 def test_uneven_times_stay_uneven(tmp_path):
     times = [0, 40, 100, 101, 500, 540, 900, 1300]
     source = make(tmp_path / "a.mp4", frames=8, times=times, sound=None)
     assert [round(frame.time * 1000) for frame in read(source)] == times
     copied = read(copy(source, tmp_path / "b.mp4"))
     assert [round(frame.time * 1000) for frame in copied] == times
+
+
+@pytest.mark.parametrize("first", [15, 0, -4])
+def test_any_beginning_is_exact(tmp_path, first):
+    like = make(tmp_path / "like.avi", frames=2, sound=None)
+    with av.open(str(like)) as container:
+        tick = container.streams.video[0].time_base
+    times = [tick * (first + number) for number in range(12)]
+    with VideoWriter(tmp_path / "a.mp4", like=like, size=(WIDTH, HEIGHT), quality=0) as writer:
+        for number, time in enumerate(times):
+            writer.write(picture(number), time)
+    frames = read(tmp_path / "a.mp4")
+    # What would begin before zero begins there.
+    assert [frame.time for frame in frames] == [time - min(times[0], 0) for time in times]
+    assert (np.diff([frame.image.mean() for frame in frames]) > 4).all()
+
+
+def test_an_avi_with_b_frames_is_shown_in_order(tmp_path):
+    source = make(tmp_path / "a.avi", sound=None)
+    for path in (source, copy(source, tmp_path / "b.mp4")):
+        frames = read(path)
+        assert (np.diff([frame.image.mean() for frame in frames]) > 4).all()
+        assert [round(frame.time * 1000) for frame in frames] == [100 * number for number in range(20)]
+
+
+def test_a_late_beginning_before_sound_is_kept(tmp_path):
+    source = make(tmp_path / "a.mp4", times=[501 + 100 * number for number in range(20)])
+    copied = copy(source, tmp_path / "b.mp4")
+    assert [frame.time for frame in read(copied)] == [frame.time for frame in read(source)]
+    assert read(copied)[0].time == Fraction(501, 1000)
+    assert sound_of(copied) == sound_of(source)
 
 
 def test_sound_that_lasts_longer_is_kept_whole(tmp_path):
@@ -146,17 +148,62 @@ def test_sound_that_lasts_longer_is_kept_whole(tmp_path):
     assert len(sound_of(tmp_path / "b.mp4")) == len(sound_of(source))
 
 
-def test_a_turned_video_stands_upright(tmp_path):
-    data = bytearray(make(tmp_path / "a.mp4", frames=2, sound=None).read_bytes())
+def _turn(path: Path, a: int, b: int, c: int, d: int) -> None:
+    """Patch the matrix in a track's header: (x, y) is shown at (a x + c y, b x + d y)."""
+    data = bytearray(path.read_bytes())
     matrix = data.index(b"tkhd") + 4 + 40
-    quarter = struct.pack(">9i", 0, 1 << 16, 0, -(1 << 16), 0, 0, HEIGHT << 16, 0, 1 << 30)
-    data[matrix : matrix + 36] = quarter
-    (tmp_path / "a.mp4").write_bytes(data)
-    image = read(tmp_path / "a.mp4")[0].image
-    assert image.shape == (WIDTH, HEIGHT, 3)
-    # The red left half of a picture that is turned clockwise lies above.
-    assert image[10, 24, 0] > image[10, 24, 2]
-    assert image[50, 24, 0] < image[50, 24, 2]
+    data[matrix : matrix + 36] = struct.pack(">9i", a << 16, b << 16, 0, c << 16, d << 16, 0, 0, 0, 1 << 30)
+    path.write_bytes(data)
+
+
+TURNS = [(0, s, t, 0) for s, t in itertools.product((1, -1), repeat=2)]
+TURNS += [(s, 0, 0, t) for s, t in itertools.product((1, -1), repeat=2)]
+
+
+@pytest.mark.parametrize("turn", TURNS)
+def test_a_turned_or_mirrored_video_stands_upright(tmp_path, turn):
+    shown = picture(0)
+    shown[: HEIGHT // 3] += 60
+    source = encoded(tmp_path / "a.mp4", "libx264", [shown], "yuv444p")
+    _turn(source, *turn)
+    a, b, c, d = turn
+    rows, columns = np.mgrid[0:HEIGHT, 0:WIDTH]
+    to_x, to_y = a * columns + c * rows, b * columns + d * rows
+    to_x, to_y = to_x - to_x.min(), to_y - to_y.min()
+    expected = np.zeros((to_y.max() + 1, to_x.max() + 1, 3), int)
+    expected[to_y, to_x] = shown
+    image = read(source)[0].image
+    assert image.shape == expected.shape
+    assert np.abs(image - expected).mean() < 2
+
+
+def test_the_shape_of_pixels_is_kept(tmp_path):
+    source = make(tmp_path / "a.mp4", frames=2, sound=None, aspect=2)
+    for turn, expected in (((1, 0, 0, 1), Fraction(2)), ((0, 1, -1, 0), Fraction(1, 2))):
+        _turn(source, *turn)
+        for path in (source, copy(source, tmp_path / "b.mp4")):
+            with VideoReader(path) as reader:
+                assert reader.facts.pixel_aspect == expected
+
+
+def _smooth(height: int, width: int) -> np.ndarray:
+    rows, columns = np.mgrid[0:height, 0:width]
+    waves = [np.sin(columns / 9), np.sin(rows / 11), np.sin((rows + columns) / 13)]
+    return np.round(128 + 100 * np.stack(waves, axis=-1)).astype(np.uint8)
+
+
+@pytest.mark.parametrize(("colorspace", "color_range"), [(1, 1), (1, 2), (6, 1), (6, 2), (9, 1)])
+def test_colours_are_those_of_the_header(tmp_path, colorspace, color_range):
+    image = _smooth(96, 128)
+    header = {"colorspace": colorspace, "color_range": color_range}
+    source = encoded(tmp_path / "a.mp4", "libx264", [image], "yuv444p", **header, color_primaries=5)
+    for path in (source, copy(source, tmp_path / "b.mp4")):
+        difference = read(path)[0].image.astype(int) - image
+        assert np.abs(difference).mean() < 1
+        assert np.abs(difference.mean(axis=(0, 1))).max() < 0.3
+    with av.open(str(tmp_path / "b.mp4")) as container:
+        context = container.streams.video[0].codec_context
+        assert (context.colorspace, context.color_primaries, context.color_range) == (colorspace, 5, 1)
 
 
 def test_odd_sides_are_padded(tmp_path):
@@ -165,52 +212,6 @@ def test_odd_sides_are_padded(tmp_path):
     with VideoWriter(tmp_path / "b.mp4", like=tmp_path / "a.mp4", size=(47, 33), quality=0) as writer:
         writer.write(image, Fraction(0))
     assert read(tmp_path / "b.mp4")[0].image.shape == (34, 48, 3)
-
-
-def test_what_is_no_video_is_told(tmp_path):
-    (tmp_path / "text.mp4").write_text("no video")
-    with av.open(str(tmp_path / "sound.m4a"), "w") as output:
-        _add_sound(output, output.add_stream("aac", rate=SOUND_RATE), "aac", 0.5)
-    (tmp_path / "sound.m4a").rename(tmp_path / "sound.mp4")
-    for name, message in (
-        ("text.mp4", "is not a video"),
-        ("sound.mp4", "no pictures"),
-        ("absent.mp4", "is not a video"),
-    ):
-        with pytest.raises(UserError, match=rf"{name}: .*{message}"):
-            VideoReader(tmp_path / name)
-
-
-def test_a_cut_video_gives_its_frames_and_then_an_error(tmp_path):
-    source = make(tmp_path / "a.mkv", sound=None, times=[500 * number for number in range(20)])
-    source.write_bytes(source.read_bytes()[: source.stat().st_size * 3 // 4])
-    frames = []
-    with VideoReader(source) as reader:
-        iterator = iter(reader)
-        with pytest.raises(UserError, match=r"a\.mkv: breaks off after frame \d+"):
-            frames.extend(iterator)
-    assert 3 < len(frames) < 20
-    # An mp4 without its end has lost its index.
-    source = make(tmp_path / "a.mp4", sound=None)
-    source.write_bytes(source.read_bytes()[: source.stat().st_size // 4])
-    with pytest.raises(UserError, match=r"a\.mp4: is not a video that can be read"):
-        VideoReader(source)
-
-
-def _broken_off(path: Path, source: Path) -> None:
-    with VideoWriter(path, like=source, size=(WIDTH, HEIGHT), quality=9) as writer:
-        writer.write(picture(0), Fraction(0))
-        raise ZeroDivisionError
-
-
-def test_an_error_on_the_way_leaves_nothing(tmp_path):
-    source = make(tmp_path / "a.mp4")
-    with pytest.raises(ZeroDivisionError):
-        _broken_off(tmp_path / "b.mp4", source)
-    assert {path.name for path in tmp_path.iterdir()} == {"a.mp4"}
-    (tmp_path / "file").touch()
-    with pytest.raises(UserError, match=r"b\.mp4: the video cannot be written"):
-        VideoWriter(tmp_path / "file" / "b.mp4", like=source, size=(64, 48), quality=9).__enter__()
 
 
 class Inverter(IdentityRestorer):
