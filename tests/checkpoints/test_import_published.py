@@ -14,19 +14,9 @@ from src.checkpoints.network_file import load_network
 from src.config.compose import compose_train
 from src.jobs.upstream import Upstreams
 from src.networks import CodeFormer, PatchDiscriminator, VqAutoencoder
-from src.settings.scale import CodePredictorSize, DiscriminatorSize, VqAutoencoderSize
+from src.settings.scale import DiscriminatorSize
+from tests.small_networks import AUTOENCODER, PREDICTOR
 
-AUTOENCODER = VqAutoencoderSize(
-    image_size=32,
-    width=8,
-    multipliers=[1, 2, 2],
-    residual_blocks=1,
-    attention_sizes=[8],
-    norm_groups=4,
-    codebook_size=16,
-    code_dim=8,
-)
-PREDICTOR = CodePredictorSize(dim=16, heads=2, layers=1)
 DISCRIMINATOR = DiscriminatorSize(width=8, layers=2)
 SIZES = {"autoencoder": asdict(AUTOENCODER)}
 SETTINGS = {

@@ -15,19 +15,8 @@ from src.restorers.identity import IdentityRestorer
 from src.restorers.precision import EXACT, Precision, choose_precision
 from src.restorers.vqgan import VqganRestorer
 from src.settings.errors import UserError
-from src.settings.scale import CodePredictorSize, VqAutoencoderSize
+from tests.small_networks import AUTOENCODER, PREDICTOR
 
-AUTOENCODER = VqAutoencoderSize(
-    image_size=32,
-    width=8,
-    multipliers=[1, 2, 2],
-    residual_blocks=1,
-    attention_sizes=[8],
-    norm_groups=4,
-    codebook_size=16,
-    code_dim=8,
-)
-PREDICTOR = CodePredictorSize(dim=16, heads=2, layers=1)
 CPU = torch.device("cpu")
 
 
