@@ -15,7 +15,8 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from src.checkpoints.catalogue import CATALOGUE, expected_sha256, find_weights, weights_folder
+from src.checkpoints.catalogue import CATALOGUE, expected_sha256, find_weights, hash_source, weights_folder
+from src.checkpoints.entries import WeightsEntry
 from src.checkpoints.files import sha256_of
 from src.checkpoints.store import BUNDLED, StoredRun, read_run
 from src.config.command import friendly_errors
@@ -25,6 +26,11 @@ PUBLISHED_UPSTREAM = ("vqgan", "vqgan_discriminator", "codeformer_stage2")
 """Entries of the catalogue on which stage III is trained (codeformer.md 2)."""
 FORMATS = {".pth": "pth", ".safetensors": "safetensors", ".onnx": "onnx"}
 """Format by the suffix of `--output`."""
+LISTED = (
+    *("group", "file", "url", "licence", "is_non_commercial", "description"),
+    *("sha256", "sha256_source", "bytes", "network"),
+)
+"""What `list --json` tells of an entry, beside its path."""
 
 
 @friendly_errors
@@ -82,19 +88,37 @@ def _add_import(importing: argparse.ArgumentParser) -> None:
 def _list(chosen: argparse.Namespace) -> int:
     places = {name: find_weights(name, chosen.weights_dir) for name in CATALOGUE}
     if chosen.json:
-        fields = ("file", "url", "licence", "description", "sha256", "sha256_source", "bytes", "network")
-        entries = {name: {field: getattr(entry, field) for field in fields} for name, entry in CATALOGUE.items()}
+        entries = {name: {field: getattr(entry, field) for field in LISTED} for name, entry in CATALOGUE.items()}
         print(json.dumps({name: fact | {"path": places[name] and str(places[name])} for name, fact in entries.items()}))
         return 0
     print(f"published weights, kept in {weights_folder(chosen.weights_dir)}")
-    for name, entry in CATALOGUE.items():
-        size = f"{entry.bytes / 1e6:.0f} MB" if entry.bytes else ""
-        licence = entry.licence.split(" (")[0]
-        print(f"  {name:24}{size:>8}  {'here' if places[name] else '-':6}{entry.description}; {licence}")
-    print("bundled with the repository")
+    for group in dict.fromkeys(entry.group for entry in CATALOGUE.values()):
+        print(f"\n{group}")
+        for name, entry in CATALOGUE.items():
+            if entry.group == group:
+                print(_line(name, entry, places[name]))
+    print("\nbundled with the repository")
     for run in _bundled_runs():
-        print(f"  {run.status.stage:24}{'':8}  {'here':6}{run.status.name}")
+        print(
+            f"  {run.status.stage:23}{_size(_bundled_bytes(run)):>8}  run {run.status.name}\n{'':6}here: {run.folder}"
+        )
     return 0
+
+
+def _line(name: str, entry: WeightsEntry, place: Path | None) -> str:
+    line = f"  {name:23}{_size(entry.bytes):>8}  {entry.description:43}{entry.licence}"
+    return line if place is None else f"{line}\n{'':6}here: {place}"
+
+
+def _size(count: int | None) -> str:
+    """Decimal megabytes; nothing where the size is not known."""
+    if not count:
+        return ""
+    return f"{count / 1e6:.1f} MB" if count < 10_000_000 else f"{count / 1e6:.0f} MB"
+
+
+def _bundled_bytes(run: StoredRun) -> int:
+    return sum(file.stat().st_size for file in run.folder.glob("weights/*.safetensors"))
 
 
 def _fetch(chosen: argparse.Namespace) -> int:
@@ -108,7 +132,8 @@ def _fetch(chosen: argparse.Namespace) -> int:
 def _verify(chosen: argparse.Namespace) -> int:
     verdicts = [_verdict(name, chosen.weights_dir) for name in _known(chosen.names) or CATALOGUE]
     if not chosen.names:
-        verdicts += [verdict for run in _bundled_runs() for verdict in _bundled_verdicts(run)]
+        for run in _bundled_runs():
+            verdicts += [_bundled_verdict(run, kind, expected) for kind, expected in run.status.weights.items()]
     for _, sentence in verdicts:
         print(sentence)
     return 0 if all(right for right, _ in verdicts) else 1
@@ -123,19 +148,19 @@ def _verdict(name: str, weights_dir: str | None) -> tuple[bool, str]:
     if expected is None:
         return True, f"?      {name}: no hash is published; {path} has {found}"
     if not found.startswith(expected):
-        return False, f"WRONG  {name}: {path} has {found}, expected {expected}"
-    source = CATALOGUE[name].sha256_source or "as first fetched, none is published"
-    return True, f"ok     {name}: {path} ({source})"
+        return False, f"WRONG  {name}: {path} has {found}, expected {expected} ({hash_source(CATALOGUE[name])})"
+    return True, f"ok     {name}: {path} ({hash_source(CATALOGUE[name])})"
 
 
-def _bundled_verdicts(run: StoredRun) -> list[tuple[bool, str]]:
-    verdicts = []
-    for kind, expected in run.status.weights.items():
+def _bundled_verdict(run: StoredRun, kind: str, expected: str) -> tuple[bool, str]:
+    try:
         path = run.weights_file(kind)
-        found = sha256_of(path)
-        sign = "ok    " if found == expected else "WRONG "
-        verdicts.append((found == expected, f"{sign} bundled {kind}: {path.name} of {run.status.name}"))
-    return verdicts
+    except UserError as error:
+        return False, f"WRONG  bundled {kind}: {error}"
+    found = sha256_of(path)
+    if found != expected:
+        return False, f"WRONG  bundled {kind}: {path} has {found}, expected {expected}"
+    return True, f"ok     bundled {kind}: {path.name} of {run.status.name}"
 
 
 def _export(chosen: argparse.Namespace) -> int:

@@ -6,7 +6,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from src.checkpoints.entries import CATALOGUE, WeightsEntry
+from src.checkpoints.entries import CATALOGUE, ONE_SOURCE, WeightsEntry
 from src.checkpoints.files import sha256_of
 from src.settings.errors import UserError
 
@@ -80,7 +80,13 @@ def expected_sha256(name: str, path: Path) -> str | None:
     if published is not None:
         return published
     kept = path.with_name(path.name + FIRST_SEEN)
-    return kept.read_text().strip() if kept.is_file() else None
+    words = kept.read_text().split() if kept.is_file() else []
+    return words[0].lower() if words else None
+
+
+def hash_source(entry: WeightsEntry) -> str:
+    """Who says which hash is expected of a file."""
+    return entry.sha256_source if entry.sha256 is not None else "as first fetched, none is published"
 
 
 def checked_weights(name: str, path: Path) -> Path:
@@ -92,8 +98,10 @@ def checked_weights(name: str, path: Path) -> Path:
     expected = expected_sha256(name, path)
     found = None if expected is None else sha256_of(path)
     if expected is not None and found is not None and not found.startswith(expected):
+        entry = CATALOGUE[name]
         raise UserError(
-            f"{path}: its SHA-256 is {found}, expected {expected} for {CATALOGUE[name].url}; delete it and fetch it again"
+            f"{path}: its SHA-256 is {found}, expected {expected} ({hash_source(entry)}) for {entry.url}; delete it and "
+            "fetch it again"
         )
     return path
 
@@ -118,9 +126,10 @@ def load_weights(name: str, weights_dir: str | None) -> dict[str, Any]:
 
 
 def licence_of(path: Path | None, sha256: str) -> str | None:
-    """Licence of a weights file, recognised by its hash, else by the name of a published file without one."""
+    """Licence of a weights file, recognised by its hash, else by the name of a published file without a certain one."""
     for entry in CATALOGUE.values():
         if entry.sha256 is not None and sha256.startswith(entry.sha256):
             return entry.licence
-    named = [entry for entry in CATALOGUE.values() if path is not None and path.name == entry.file]
-    return named[0].licence if named and named[0].sha256 is None else None
+    uncertain = [entry for entry in CATALOGUE.values() if entry.sha256 is None or entry.sha256_source == ONE_SOURCE]
+    named = [entry for entry in uncertain if path is not None and path.name == entry.file]
+    return named[0].licence if named else None

@@ -1,11 +1,12 @@
 """Fetches published weights: resumed where it stopped, verified before use, never half a file under its name."""
 
-import json
 import os
+import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import requests
 from tqdm import tqdm
@@ -14,18 +15,22 @@ from src.checkpoints.catalogue import (
     CATALOGUE,
     FIRST_SEEN,
     checked_weights,
+    expected_sha256,
     find_weights,
+    hash_source,
     missing_sentence,
     target_path,
 )
 from src.checkpoints.entries import WeightsEntry
-from src.checkpoints.files import sha256_of
+from src.checkpoints.files import atomic_path, sha256_of
 from src.settings.errors import UserError
 
 TIMEOUT = (10.0, 60.0)
 """To connect, and between two pieces, seconds."""
 PIECE = 1 << 20
 """Bytes read at a time."""
+PLAIN = {"Accept-Encoding": "identity"}
+"""Asks for the file's own bytes: a server that packs its answer would count others."""
 
 
 def fetch_weights(name: str, weights_dir: str | None, *, progress: bool = True) -> Path:
@@ -50,7 +55,7 @@ def fetch_weights(name: str, weights_dir: str | None, *, progress: bool = True) 
         target.parent.mkdir(parents=True, exist_ok=True)
         with _one_at_a_time(target):
             if not target.is_file():  # another process may have fetched it meanwhile
-                _fetch(entry, target, progress)
+                _fetch(name, target, progress)
     except requests.RequestException as error:
         raise UserError(_failure(entry, target, _reason(error))) from None
     except OSError as error:
@@ -64,83 +69,110 @@ def _announcement(entry: WeightsEntry, target: Path) -> str:
 
 
 def _failure(entry: WeightsEntry, target: Path, reason: str) -> str:
-    digest = f"SHA-256 {entry.sha256}" if entry.sha256 else "no SHA-256 is published"
+    digest = f"SHA-256 {entry.sha256}, {entry.sha256_source}" if entry.sha256 else "no SHA-256 is published"
     return (
         f"{entry.file} cannot be fetched from {entry.url} ({reason}); try again, or put the file at {target} by hand "
         f"({digest}), or give a file that you have by its path"
     )
 
 
-def _fetch(entry: WeightsEntry, target: Path, progress: bool) -> None:
-    part = target.with_name(f"{target.name}.part")
+def _fetch(name: str, target: Path, progress: bool) -> None:
+    entry, part = CATALOGUE[name], target.with_name(f"{target.name}.part")
     _receive(entry, part, progress)
-    found = sha256_of(part)
-    if entry.sha256 is not None and not found.startswith(entry.sha256):
-        part.unlink()
-        _validator(part).unlink(missing_ok=True)
+    found, expected = sha256_of(part), expected_sha256(name, target)
+    if expected is not None and not found.startswith(expected):
+        _discard(part)
         raise UserError(
-            f"{entry.file}: what {entry.url} sent for {target} has the SHA-256 {found}, expected {entry.sha256}; it was "
-            "removed: try again, and if it stays so do not use that source"
+            f"{entry.file}: what {entry.url} sent for {target} has the SHA-256 {found}, expected {expected} "
+            f"({hash_source(entry)}); it was removed: try again, and if it stays so, {_way_out(entry, target)}"
         )
-    if entry.sha256 is None:
-        target.with_name(target.name + FIRST_SEEN).write_text(found + "\n")
+    if expected is None:
+        with atomic_path(target.with_name(target.name + FIRST_SEEN)) as first_seen:
+            first_seen.write_text(f"{found}\n")
         print(f"{entry.file}: no hash is published to compare with; from now on {found} is expected", file=sys.stderr)
     os.replace(part, target)
-    _validator(part).unlink(missing_ok=True)
+    _discard(part)
+
+
+def _way_out(entry: WeightsEntry, target: Path) -> str:
+    if entry.sha256 is not None:
+        return "do not use that source"
+    return f"remove {target}{FIRST_SEEN} only if you know that its authors changed the file"
+
+
+def _discard(part: Path) -> None:
+    part.unlink(missing_ok=True)
+    _mark(part).unlink(missing_ok=True)
 
 
 def _receive(entry: WeightsEntry, part: Path, progress: bool) -> None:
     """Bring `part` to the whole length; what it holds already is kept if the server's file is still the same."""
     held = part.stat().st_size if part.is_file() else 0
-    if entry.bytes is not None and held == entry.bytes:
+    if held and held == entry.bytes:
         return
-    with requests.get(entry.url, stream=True, timeout=TIMEOUT, headers=_resume_headers(part, held)) as answer:
-        if answer.status_code == requests.codes.requested_range_not_satisfiable:
-            part.unlink(missing_ok=True)
-            raise requests.HTTPError("what an earlier try left does not fit; it was removed")
+    with _ask(entry.url, part, held) as answer:
         answer.raise_for_status()
-        held = held if answer.status_code == requests.codes.partial_content else 0
-        _keep_validator(part, answer)
-        length = held + int(answer.headers["Content-Length"]) if "Content-Length" in answer.headers else None
-        with (
-            part.open("ab" if held else "wb") as handle,
-            tqdm(
-                total=length,
-                initial=held,
-                desc=entry.file,
-                unit="B",
-                unit_scale=True,
-                disable=None if progress else True,
-            ) as bar,
-        ):
-            for piece in answer.iter_content(PIECE):
-                handle.write(piece)
-                bar.update(len(piece))
-    expected = length if length is not None else entry.bytes
-    if expected is not None and part.stat().st_size != expected:
-        raise requests.ConnectionError(f"the connection ended after {part.stat().st_size} of {expected} bytes")
+        if answer.headers.get("Content-Type", "").startswith("text/html"):
+            raise requests.HTTPError("a web page came instead of the file")
+        if answer.status_code != requests.codes.partial_content:
+            # The old bytes go before the new mark comes: the two must never stand together.
+            _discard(part)
+            _keep_mark(part, answer)
+            held = 0
+        length = held + int(answer.headers["Content-Length"]) if "Content-Length" in answer.headers else entry.bytes
+        _append(answer, part, _bar(entry, held, length, progress))
+    if length is not None and part.stat().st_size != length:
+        raise requests.ConnectionError(f"the connection ended after {part.stat().st_size} of {length} bytes")
 
 
-def _validator(part: Path) -> Path:
+def _append(answer: requests.Response, part: Path, bar: "tqdm[Any]") -> None:
+    with part.open("ab") as handle, bar:
+        for piece in answer.iter_content(PIECE):
+            handle.write(piece)
+            bar.update(len(piece))
+
+
+def _bar(entry: WeightsEntry, held: int, length: int | None, progress: bool) -> "tqdm[Any]":
+    shown = None if progress else True  # None: only on a terminal
+    return tqdm(total=length, initial=held, desc=entry.file, unit="B", unit_scale=True, disable=shown)
+
+
+def _ask(url: str, part: Path, held: int) -> requests.Response:
+    """An answer with the rest of the file, or with the whole where what is held cannot be continued."""
+    mark = _mark(part).read_text() if held and _mark(part).is_file() else ""
+    if mark:
+        resume = PLAIN | {"Range": f"bytes={held}-", "If-Range": mark}
+        answer = requests.get(url, stream=True, timeout=TIMEOUT, headers=resume)
+        if answer.status_code != requests.codes.requested_range_not_satisfiable and _fits(answer, held):
+            return answer
+        answer.close()
+    answer = requests.get(url, stream=True, timeout=TIMEOUT, headers=PLAIN)
+    if answer.status_code == requests.codes.partial_content:
+        answer.close()
+        raise requests.HTTPError("the server answered with a piece where the whole was asked for")
+    return answer
+
+
+def _fits(answer: requests.Response, held: int) -> bool:
+    """Whether an answer, if it is a piece, is the one that follows what is held, up to the end."""
+    if answer.status_code != requests.codes.partial_content:
+        return True
+    piece = re.fullmatch(r"bytes (\d+)-(\d+)/(\d+|\*)", answer.headers.get("Content-Range", "").strip())
+    if piece is None or int(piece[1]) != held:
+        return False
+    return piece[3] == "*" or int(piece[2]) + 1 == int(piece[3])
+
+
+def _mark(part: Path) -> Path:
     """Keeps what tells one version of the server's file from another."""
-    return part.with_name(part.name + ".json")
+    return part.with_name(part.name + ".mark")
 
 
-def _keep_validator(part: Path, answer: requests.Response) -> None:
+def _keep_mark(part: Path, answer: requests.Response) -> None:
     mark = answer.headers.get("ETag") or answer.headers.get("Last-Modified")
-    if mark is None or mark.startswith("W/"):
-        _validator(part).unlink(missing_ok=True)
-    else:
-        _validator(part).write_text(json.dumps(mark))
-
-
-def _resume_headers(part: Path, held: int) -> dict[str, str]:
-    """Asks for the rest on the condition that the file has not changed; without a mark of it the whole is asked for."""
-    # A server that packs its answer would count other bytes than the file has.
-    plain = {"Accept-Encoding": "identity"}
-    if not held or not _validator(part).is_file():
-        return plain
-    return plain | {"Range": f"bytes={held}-", "If-Range": json.loads(_validator(part).read_text())}
+    if mark is not None and not mark.startswith("W/"):
+        with atomic_path(_mark(part)) as path:
+            path.write_text(mark)
 
 
 @contextmanager
@@ -149,7 +181,11 @@ def _one_at_a_time(target: Path) -> Iterator[None]:
     import fcntl
 
     with target.with_name(f".{target.name}.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print(f"{target.name}: waiting for another process that fetches it", file=sys.stderr, flush=True)
+            fcntl.flock(lock, fcntl.LOCK_EX)
         yield
 
 
@@ -158,6 +194,8 @@ def _reason(error: requests.RequestException) -> str:
         return f"the server answered {error.response.status_code} {error.response.reason}"
     if isinstance(error, requests.ConnectTimeout | requests.ReadTimeout):
         return "the server did not answer in time"
+    if isinstance(error, requests.exceptions.ChunkedEncodingError) or "Read timed out" in str(error):
+        return "the connection was cut; what came is kept for the next try"
     if isinstance(error, requests.ConnectionError) and "bytes" not in str(error):
         return "no connection"
     return (str(error).splitlines() or [type(error).__name__])[0]

@@ -15,6 +15,9 @@ IN_NAME = "first digits, in the file's own name"
 MIRRORS = "not published by the authors; many mirrors agree"
 ONE_SOURCE = "one third-party source, unconfirmed"
 
+PHOTOS = "whole photographs"
+METRICS = "metrics and losses"
+
 
 @dataclass(frozen=True, kw_only=True)
 class WeightsEntry:
@@ -25,6 +28,8 @@ class WeightsEntry:
     """Where it is fetched; a page for files that no address gives alone."""
     licence: str
     description: str = ""
+    group: str = ""
+    """Purpose under which it is listed."""
     sha256: str | None = None
     """The whole digest, or its first digits; None where none is known."""
     sha256_source: str = ""
@@ -46,64 +51,66 @@ class WeightsEntry:
 
 
 def _codeformer(file: str, description: str, **facts: Any) -> WeightsEntry:
-    return WeightsEntry(file=file, url=f"{CODEFORMER}/{file}", licence=S_LAB, description=description, **facts)
+    return WeightsEntry(
+        file=file, url=f"{CODEFORMER}/{file}", licence=S_LAB, group="CodeFormer", description=description, **facts
+    )
 
 
 def _difface(file: str, description: str) -> WeightsEntry:
-    return WeightsEntry(file=file, url=f"{DIFFACE}/{file}", licence=S_LAB, description=description)
+    return WeightsEntry(file=file, url=f"{DIFFACE}/{file}", licence=S_LAB, group="DifFace", description=description)
 
 
 def _torch(file: str, description: str, **facts: Any) -> WeightsEntry:
     digits = file.removesuffix(".pth").rsplit("-", 1)[-1]
     known: dict[str, Any] = {"sha256": digits, "sha256_source": IN_NAME} | facts
-    return WeightsEntry(file=file, url=f"{TORCH}/{file}", licence=BSD, description=description, **known)
+    return WeightsEntry(file=file, url=f"{TORCH}/{file}", licence=BSD, group=METRICS, description=description, **known)
 
 
-def _facexlib(file: str, release: str, description: str, **facts: Any) -> WeightsEntry:
-    return WeightsEntry(file=file, url=f"{FACEXLIB}/{release}/{file}", licence="MIT", description=description, **facts)
+def _facexlib(file: str, release: str, group: str, description: str, **facts: Any) -> WeightsEntry:
+    url = f"{FACEXLIB}/{release}/{file}"
+    return WeightsEntry(file=file, url=url, licence="MIT", group=group, description=description, **facts)
 
 
 CATALOGUE: dict[str, WeightsEntry] = {
     "codeformer": _codeformer(
         "codeformer.pth",
-        "CodeFormer, stage III: restores faces at 512 px",
+        "stage III: restores faces at 512 px",
         sha256="1009e537e0c2a07d4cabce6355f53cb66767cd4b4297ec7a4a64ca4b8a5684b7",
         sha256_source=MIRRORS,
         bytes=376637898,
         network="codeformer",
     ),
-    "codeformer_stage2": _codeformer(
-        "codeformer_stage2.pth", "CodeFormer, stage II: code prediction", network="codeformer"
-    ),
+    "codeformer_stage2": _codeformer("codeformer_stage2.pth", "stage II: code prediction", network="codeformer"),
     "codeformer_colorization": _codeformer(
-        "codeformer_colorization.pth", "CodeFormer that colours grey faces", network="codeformer_colorization"
+        "codeformer_colorization.pth", "colours grey faces", network="codeformer_colorization"
     ),
     "codeformer_inpainting": _codeformer(
         "codeformer_inpainting.pth",
-        "CodeFormer that fills white strokes",
+        "fills white strokes",
         sha256="b0d1b868c3dacf75d637bbcc0d4b3dd4ce2a064a338dfb4d35c740d3b4ae8797",
         sha256_source=ONE_SOURCE,
         network="codeformer_inpainting",
     ),
     "vqgan": _codeformer(
         "vqgan_code1024.pth",
-        "CodeFormer, stage I: VQ autoencoder of 1,024 codes",
+        "stage I: VQ autoencoder of 1,024 codes",
         sha256="4d1c6741b3cffcbdc2cd1a12b2c3c2442282e042d5de66909cb643d4fa31b20f",
         sha256_source=ONE_SOURCE,
         network="vqgan",
     ),
     "vqgan_discriminator": _codeformer(
         "vqgan_discriminator.pth",
-        "discriminator of stage I, with which stage III starts",
+        "stage I: discriminator, starts stage III's",
         network="vqgan_discriminator",
     ),
-    "latent_gt_code1024": _codeformer("latent_gt_code1024.pth", "codes of the FFHQ images, targets of stage II"),
-    "iddpm_ffhq512": _difface("iddpm_ffhq512_ema500000.pth", "DifFace: diffusion prior at 512 px"),
-    "iddpm_ffhq256": _difface("iddpm_ffhq256_ema750000.pth", "DifFace: diffusion prior at 256 px, for inpainting"),
-    "swinir_restoration512": _difface("swinir_restoration512_L1.pth", "DifFace: restoration backbone trained with L1"),
+    "latent_gt_code1024": _codeformer("latent_gt_code1024.pth", "codes of FFHQ's images, stage II's targets"),
+    "iddpm_ffhq512": _difface("iddpm_ffhq512_ema500000.pth", "diffusion prior at 512 px"),
+    "iddpm_ffhq256": _difface("iddpm_ffhq256_ema750000.pth", "diffusion prior at 256 px, for inpainting"),
+    "swinir_restoration512": _difface("swinir_restoration512_L1.pth", "restoration backbone trained with L1"),
     "retinaface_resnet50": _facexlib(
         "detection_Resnet50_Final.pth",
         "v0.1.0",
+        PHOTOS,
         "face detector RetinaFace, ResNet-50",
         sha256="6d1de9c2944f2ccddca5f5e010ea5ae64a39845a86311af6fdf30841b0a5a16d",
         sha256_source=MIRRORS,
@@ -113,6 +120,7 @@ CATALOGUE: dict[str, WeightsEntry] = {
     "retinaface_mobilenet": _facexlib(
         "detection_mobilenet0.25_Final.pth",
         "v0.1.0",
+        PHOTOS,
         "face detector RetinaFace, MobileNet-0.25",
         sha256="2979b33ffafda5d74b6948cd7a5b9a7a62f62b949cef24e95fd15d2883a65220",
         sha256_source=COMPUTED,
@@ -122,6 +130,7 @@ CATALOGUE: dict[str, WeightsEntry] = {
     "parsenet": _facexlib(
         "parsing_parsenet.pth",
         "v0.2.2",
+        PHOTOS,
         "face parts in 19 classes, for blending",
         sha256="3d558d8d0e42c20224f13cf5a29c79eba2d59913419f945545d8cf7b72920de2",
         sha256_source=MIRRORS,
@@ -131,6 +140,7 @@ CATALOGUE: dict[str, WeightsEntry] = {
     "bisenet": _facexlib(
         "parsing_bisenet.pth",
         "v0.2.0",
+        PHOTOS,
         "face parts in 19 classes, another network",
         sha256="468e13ca13a9b43cc0881a9f99083a430e9c0a38abd935431d1c28ee94b26567",
         sha256_source=MIRRORS,
@@ -140,22 +150,27 @@ CATALOGUE: dict[str, WeightsEntry] = {
         file="RealESRGAN_x2plus.pth",
         url=f"{CODEFORMER}/RealESRGAN_x2plus.pth",
         licence=BSD,
+        group=PHOTOS,
         description="Real-ESRGAN, enlarges backgrounds twice",
         folder="realesrgan",
     ),
     "arcface_ir_se50": _facexlib(
         "recognition_arcface_ir_se50.pth",
         "v0.1.0",
-        "face recognition ArcFace IR-SE50, for the identity metric",
+        METRICS,
+        "face recognition ArcFace IR-SE50",
         sha256="a035c768259b98ab1ce0e646312f48b9e1e218197a0f80ac6765e88f8b6ddf28",
         sha256_source=ONE_SOURCE,
     ),
-    "landmarks_wflw": _facexlib("alignment_WFLW_4HG.pth", "v0.1.0", "98 face landmarks, for the landmark metric"),
+    "landmarks_wflw": _facexlib(
+        "alignment_WFLW_4HG.pth", "v0.1.0", METRICS, "98 face landmarks, of the landmark metric"
+    ),
     "mobilefacenet": WeightsEntry(
         file="mobilefacenet.pt",
         url="https://github.com/foamliu/MobileFaceNet/raw/a6cc9032a659b615f477833e1a70b5e7931bcccc/weights/mobilefacenet.pt",
-        licence="Apache-2.0 (trained on MS-Celeb-1M: research use)",
-        description="face recognition MobileFaceNet, stand-in for the identity metric",
+        licence="Apache-2.0 (MS-Celeb-1M: research use)",
+        group=METRICS,
+        description="face recognition MobileFaceNet, a stand-in",
         sha256="90a00ba1d8b0b688af3deb731ed53dca582e6106805d1bc3cfdef55f570493f4",
         sha256_source=COMPUTED,
         bytes=4135271,
@@ -163,7 +178,7 @@ CATALOGUE: dict[str, WeightsEntry] = {
     ),
     "mobilenet_v2": _torch(
         "mobilenet_v2-b0353104.pth",
-        "ImageNet features of the distance fd_mobilenetv2",
+        "ImageNet features of fd_mobilenetv2",
         sha256="b03531047ffacf1e2488318dcd2aba1126cde36e3bfe1aa5cb07700aeeee9889",
         sha256_source=COMPUTED,
         bytes=14212972,
@@ -175,6 +190,7 @@ CATALOGUE: dict[str, WeightsEntry] = {
         file="alex_shift_tolerant.pth",
         url="https://github.com/abhijay9/ShiftTolerant-LPIPS",
         licence="BSD-2-Clause",
+        group=METRICS,
         description="shift-tolerant LPIPS",
         sha256="b356b382f96010f77d085ee8343ecd9fd322d0a56e8de2b2d0549fafcad8b9ee",
         sha256_source=COMPUTED,
@@ -190,6 +206,7 @@ CATALOGUE: dict[str, WeightsEntry] = {
         file="weights-inception-2015-12-05-6726825d.pth",
         url="https://github.com/toshas/torch-fidelity/releases/download/v0.2.0/weights-inception-2015-12-05-6726825d.pth",
         licence="Apache-2.0",
+        group=METRICS,
         description="Inception features of FID and KID",
         sha256="6726825d",
         sha256_source=IN_NAME,

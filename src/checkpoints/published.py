@@ -1,13 +1,17 @@
 """Published CodeFormer checkpoints: their sizes, strict loading, and export in their layout (codeformer.md 1.1-1.3)."""
 
+import re
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import lru_cache, partial
 from pathlib import Path
+from pickle import UnpicklingError
 from types import MappingProxyType
 from typing import Any
 
 import torch
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from src.networks import CodeFormer, PatchDiscriminator, VqAutoencoder
@@ -104,19 +108,31 @@ def _constructor(name: str) -> Callable[[], nn.Module]:
 
 
 def _read(path: Path) -> Mapping[str, Any]:
+    if not path.is_file():
+        raise UserError(f"{path}: no such checkpoint file")
     try:
-        loaded = torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError as error:
-        raise UserError(f"{path}: no such checkpoint file") from error
+        loaded = load_file(path) if path.suffix == ".safetensors" else _unpickled(path)
     except Exception as error:  # a broken file can raise nearly anything inside the unpickler
-        reason = (str(error).splitlines() or [""])[0]
-        raise UserError(
-            f"{path}: not a readable checkpoint ({type(error).__name__}: {reason[:120]}); "
-            "it may be truncated or something else: fetch it again and compare its SHA-256"
-        ) from error
+        raise UserError(f"{path}: not a readable checkpoint ({_reason(error)})") from error
     if not isinstance(loaded, Mapping):
         raise UserError(f"{path}: holds a {type(loaded).__name__}, expected a dict of tensors")
     return loaded
+
+
+def _unpickled(path: Path) -> Any:
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Detected pickle protocol")
+        return torch.load(path, map_location="cpu", weights_only=True)
+
+
+def _reason(error: Exception) -> str:
+    """What is wrong with a file, and what to do about it."""
+    if found := re.search(r"\bGLOBAL (\S+)", str(error)):
+        return f"it would call {found[1]} on loading, which is refused; take a file that holds tensors alone"
+    said = "no tensors in a torch file" if isinstance(error, UnpicklingError) else f"{error}".split("\n")[0][:120]
+    return (
+        f"{type(error).__name__}: {said}; it may be truncated or something else: fetch it again and compare its SHA-256"
+    )
 
 
 def _bare_state_dict(loaded: Mapping[str, Any], source: str) -> dict[str, Tensor]:

@@ -131,14 +131,23 @@ class CodeFormer(nn.Module):
         """
         if fidelity < 0:
             raise ValueError(f"fidelity {fidelity} is negative")
+        return self.decode(prediction, fidelity if fidelity > 0 else None, adain)
+
+    def decode(
+        self, prediction: CodePrediction, fidelity: float | Float[Tensor, ""] | None, adain: bool
+    ) -> Float[Tensor, "b 3 h w"]:
+        """`generate` with every CFT block, whatever the fidelity, so that a graph traced with a tensor serves them all.
+
+        None skips the blocks. Raises ValueError if they are to be run and the prediction lacks the encoder features.
+        """
         latent = self.quantize.lookup(prediction.codes).detach()
         if adain:
             latent = adaptive_instance_norm(latent, prediction.latent.detach())
-        return self.generator(latent, self._fusions(prediction.features, fidelity) if fidelity > 0 else None)
+        return self.generator(latent, None if fidelity is None else self._fusions(prediction.features, fidelity))
 
-    def _fusions(self, features: dict[int, Tensor], fidelity: float) -> dict[int, FeatureMap]:
+    def _fusions(self, features: dict[int, Tensor], fidelity: float | Tensor) -> dict[int, FeatureMap]:
         if features.keys() != set(self.fused_sizes):
-            raise ValueError("a fidelity above 0 needs predict_codes(..., with_features=True)")
+            raise ValueError("the CFT blocks of a fidelity above 0 need predict_codes(..., with_features=True)")
         return {
             side: partial(self.fuse_convs_dict[str(side)], feature.detach(), fidelity=fidelity)
             for side, feature in features.items()

@@ -25,7 +25,10 @@ class FeatureTransformation(nn.Module):
         self.shift = _affine_head(channels)
 
     def forward(
-        self, encoder_feature: Float[Tensor, "b c h w"], decoder_feature: Float[Tensor, "b c h w"], fidelity: float
+        self,
+        encoder_feature: Float[Tensor, "b c h w"],
+        decoder_feature: Float[Tensor, "b c h w"],
+        fidelity: float | Float[Tensor, ""],
     ) -> Float[Tensor, "b c h w"]:
         """dec + w (dec * scale + shift), with w = `fidelity`; usually in [0, 1]."""
         joint = self.encode_enc(torch.cat([encoder_feature, decoder_feature], dim=1))

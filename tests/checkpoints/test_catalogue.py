@@ -158,4 +158,22 @@ def test_a_file_is_recognised_by_its_hash_or_else_by_its_name() -> None:
     assert licence_of(Path("renamed.pth"), str(codeformer.sha256)) == codeformer.licence
     assert licence_of(Path("codeformer.pth"), "f" * 64) is None
     assert licence_of(Path("somewhere/codeformer_colorization.pth"), "f" * 64) == codeformer.licence
+    unconfirmed = CATALOGUE["vqgan"]
+    assert licence_of(Path("mine.pth"), str(unconfirmed.sha256)) == unconfirmed.licence
+    assert licence_of(Path("vqgan_code1024.pth"), "f" * 64) == unconfirmed.licence
     assert licence_of(None, "f" * 64) is None
+
+
+@pytest.mark.parametrize("kept", ["{}", "{}\n", "{}  net.pth\n"])
+def test_the_hash_beside_a_file_is_held_to_and_an_empty_one_is_none(
+    entry: WeightsEntry, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, kept: str
+) -> None:
+    monkeypatch.setitem(CATALOGUE, "net", replace(entry, sha256=None))
+    path = place(tmp_path / entry.file, b"weights")
+    beside = place(tmp_path / "net.pth.sha256")
+    assert verified_weights("net", str(tmp_path)) == path
+    beside.write_text(kept.format(hashlib.sha256(b"weights").hexdigest().upper()))
+    assert verified_weights("net", str(tmp_path)) == path
+    path.write_bytes(b"others")
+    with pytest.raises(UserError, match="as first fetched, none is published"):
+        verified_weights("net", str(tmp_path))

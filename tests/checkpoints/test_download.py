@@ -1,6 +1,8 @@
 """Downloads from a server of this process that misbehaves on demand."""
 
 import hashlib
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -13,6 +15,7 @@ from src.checkpoints.download import fetch_weights
 from src.checkpoints.entries import WeightsEntry
 from src.settings.errors import UserError
 
+ROOT = Path(__file__).resolve().parents[2]
 CONTENT = bytes(range(256)) * 9000
 DIGEST = hashlib.sha256(CONTENT).hexdigest()
 
@@ -29,6 +32,9 @@ class Source(ThreadingHTTPServer):
         self.cut: int | None = None
         """Close the connection after so many bytes, once."""
         self.ranges = True
+        self.shift = 0
+        """Answer with a piece that starts so many bytes too late."""
+        self.kind = "application/octet-stream"
         self.status = 200
         self.asked: list[str | None] = []
 
@@ -47,11 +53,15 @@ class Handler(BaseHTTPRequestHandler):
             self.send_error(source.status)
             return
         fresh = wanted is None or not source.ranges or self.headers.get("If-Range") != source.mark
-        start = 0 if fresh else int(str(wanted).removeprefix("bytes=").removesuffix("-"))
+        start = 0 if fresh else int(str(wanted).removeprefix("bytes=").removesuffix("-")) + source.shift
+        if start >= len(source.content):
+            self.send_error(416)
+            return
         body = source.content[start:]
         self.send_response(200 if fresh else 206)
         if not fresh:
             self.send_header("Content-Range", f"bytes {start}-{len(source.content) - 1}/{len(source.content)}")
+        self.send_header("Content-Type", source.kind)
         if source.mark is not None:
             self.send_header("ETag", source.mark)
         self.send_header("Content-Length", str(len(body)))
@@ -138,6 +148,70 @@ def test_without_a_mark_of_the_file_nothing_is_glued(source, folder):
     assert source.asked == [None, None]
 
 
+def test_a_piece_that_does_not_follow_is_not_glued(source, folder, monkeypatch):
+    enter(source, monkeypatch, sha256=None)
+    source.cut, source.shift = 1_500_000, 1000
+    with pytest.raises(UserError, match="the connection was cut"):
+        fetch()
+    assert fetch().read_bytes() == CONTENT
+    assert len(source.asked) == 3
+    assert source.asked[-1] is None
+
+
+def test_a_whole_part_of_a_killed_process_is_no_obstacle(source, folder):
+    part = folder / "nets" / "net.pth.part"
+    part.parent.mkdir(parents=True)
+    part.write_bytes(CONTENT)
+    part.with_name("net.pth.part.mark").write_text('"first"')
+    assert fetch().read_bytes() == CONTENT
+    assert source.asked == [f"bytes={len(CONTENT)}-", None]
+
+
+def test_a_web_page_is_no_weights_file(source, folder, monkeypatch):
+    enter(source, monkeypatch, sha256=None)
+    source.kind = "text/html; charset=utf-8"
+    with pytest.raises(UserError, match="a web page came instead"):
+        fetch()
+    assert not list((folder / "nets").glob("net*"))
+
+
+def test_another_process_is_waited_for(source, folder):
+    folder.joinpath("nets").mkdir(parents=True)
+    lock = folder / "nets" / ".net.pth.lock"
+    holder = (
+        f"import fcntl; lock = open({str(lock)!r}, 'w'); fcntl.flock(lock, fcntl.LOCK_EX); print(flush=True); input()"
+    )
+    with subprocess.Popen([sys.executable, "-c", holder], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+        assert other.stdout is not None
+        other.stdout.readline()
+        thread = threading.Thread(target=fetch)
+        thread.start()
+        thread.join(0.3)
+        assert source.asked == []
+        other.kill()  # a dead process holds no lock
+        thread.join(10)
+    assert source.asked == [None]
+    assert (folder / "nets" / "net.pth").read_bytes() == CONTENT
+
+
+def test_a_full_disk_is_one_sentence(source, folder):
+    code = (
+        "import resource, signal, sys\n"
+        "from src.checkpoints.catalogue import CATALOGUE, WeightsEntry\n"
+        "from src.checkpoints.download import fetch_weights\n"
+        "from src.settings.errors import UserError\n"
+        f"CATALOGUE['net'] = WeightsEntry(file='net.pth', url={source.url!r}, licence='MIT', sha256={DIGEST!r})\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))\n"
+        "try:\n    fetch_weights('net', None, progress=False)\n"
+        "except UserError as error:\n    print(error)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, cwd=ROOT)
+    assert f"net.pth cannot be fetched from {source.url} (File too large)" in done.stdout, done.stderr
+    assert str(folder / "net.pth") in done.stdout
+    assert not (folder / "net.pth").exists()
+
+
 def test_another_hash_is_refused_with_everything_one_needs(source, folder):
     source.content = CONTENT[:-1] + b"x"
     with pytest.raises(UserError) as caught:
@@ -177,6 +251,12 @@ def test_a_file_without_a_published_hash_is_held_to_its_first_one(source, folder
     path.write_bytes(b"something else")
     with pytest.raises(UserError, match=f"expected {DIGEST}"):
         fetch()
+    path.unlink()
+    source.content = CONTENT[::-1]
+    with pytest.raises(UserError, match=rf"expected {DIGEST} .*remove .*net\.pth\.sha256 only if"):
+        fetch()
+    path.with_name("net.pth.sha256").unlink()
+    assert fetch().read_bytes() == CONTENT[::-1]
 
 
 def test_a_folder_that_cannot_be_written_is_named(source, folder):

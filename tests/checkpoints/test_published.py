@@ -1,10 +1,15 @@
 """Published layouts: strict loading, export, and errors that name what is wrong."""
 
 import json
+import os
+import pickle
+from itertools import permutations
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
+from safetensors.torch import save_file
 from torch import Tensor
 
 from src.checkpoints.published import PUBLISHED_NETWORKS, export_published, load_published, published_layout
@@ -60,6 +65,34 @@ def test_every_file_layout_loads_to_the_same_network(
         assert torch.equal(exported[key], tensor)
 
 
+@pytest.mark.parametrize("top", [None, "params_ema", "params", "params_d"])
+def test_a_prefix_on_some_keys_is_stripped_there(discriminator_state: dict[str, Tensor], top: str | None) -> None:
+    mixed = {
+        f"module.{key}" if number % 2 else key: tensor
+        for number, (key, tensor) in enumerate(discriminator_state.items())
+    }
+    network = load_published("vqgan_discriminator", {top: mixed, "iter": 5} if top else mixed)
+    assert all(torch.equal(tensor, discriminator_state[key]) for key, tensor in network.state_dict().items())
+
+
+@pytest.mark.parametrize("prefix", ["", "module."])
+def test_bare_safetensors_load_too(tmp_path: Path, discriminator_state: dict[str, Tensor], prefix: str) -> None:
+    path = tmp_path / "d.safetensors"
+    save_file({prefix + key: tensor for key, tensor in discriminator_state.items()}, path)
+    network = load_published("vqgan_discriminator", path)
+    assert all(torch.equal(tensor, discriminator_state[key]) for key, tensor in network.state_dict().items())
+    path.write_bytes(path.read_bytes()[:-1000])
+    with pytest.raises(UserError, match=r"d\.safetensors: not a readable checkpoint \(SafetensorError.*truncated"):
+        load_published("vqgan_discriminator", path)
+
+
+def test_an_exported_network_computes_the_same(tmp_path: Path, discriminator_state: dict[str, Tensor]) -> None:
+    network = load_published("vqgan_discriminator", discriminator_state)
+    torch.save({"params_d": export_published("vqgan_discriminator", network)}, tmp_path / "d.pth")
+    image = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    assert torch.equal(load_published("vqgan_discriminator", tmp_path / "d.pth")(image), network(image))
+
+
 def test_ema_weights_come_first(discriminator_state: dict[str, Tensor]) -> None:
     zeros = {key: torch.zeros_like(tensor) for key, tensor in discriminator_state.items()}
     network = load_published("vqgan_discriminator", {"params": zeros, "params_ema": discriminator_state})
@@ -97,6 +130,23 @@ def test_another_network_is_named(wanted: str, given: str, difference: str) -> N
         load_published(wanted, random_state(given))
 
 
+@pytest.mark.parametrize(("wanted", "given"), list(permutations(PUBLISHED_NETWORKS, 2)))
+def test_every_wrong_network_is_refused(wanted: str, given: str) -> None:
+    expected, state = published_layout(wanted), random_state(given)
+    with pytest.raises(UserError) as caught:
+        load_published(wanted, {"params_ema": state})
+    said = str(caught.value)
+    assert said.startswith(f"the given state dict: not the network {wanted!r} (")
+    assert said.endswith(f"it is the network {given!r}")
+    other_shape = [key for key, (shape, _) in expected.items() if key in state and state[key].shape != shape]
+    missing, unknown = [key for key in expected if key not in state], [key for key in state if key not in expected]
+    if other_shape:
+        key = other_shape[0]
+        assert f"({key} has shape {list(state[key].shape)}, expected {list(expected[key][0])}" in said
+    else:
+        assert f"({missing[0]} is missing" in said if missing else f"({unknown[0]} is unknown" in said
+
+
 def test_a_damaged_network_is_likened(discriminator_state: dict[str, Tensor]) -> None:
     state = {key: tensor for key, tensor in discriminator_state.items() if key != "main.14.bias"}
     with pytest.raises(UserError, match=r"\(main\.14\.bias is missing\); it looks like 'vqgan_discriminator'"):
@@ -123,6 +173,34 @@ def test_an_unreadable_file_is_named(tmp_path: Path, discriminator_state: dict[s
         path.write_text("<html>Not found</html>" if content == "text" else "")
     with pytest.raises(UserError, match=r"vqgan_discriminator\.pth: not a readable checkpoint"):
         load_published("vqgan_discriminator", path)
+
+
+class Command:
+    """Runs a command when it is unpickled the usual way."""
+
+    def __init__(self, command: str) -> None:
+        self.command = command
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return os.system, (self.command,)
+
+
+@pytest.mark.parametrize("kind", ["torch", "old torch", "pickle"])
+def test_a_file_that_runs_code_is_refused(tmp_path: Path, kind: str) -> None:
+    path, trace = tmp_path / "net.pth", tmp_path / "it_ran"
+    content = {"params_ema": {"main.0.weight": Command(f"touch {trace}")}}
+    if kind == "pickle":
+        path.write_bytes(pickle.dumps(content))
+    else:
+        torch.save(content, path, _use_new_zipfile_serialization=kind == "torch")
+    reason = (
+        "no tensors in a torch file" if kind == "pickle" else r"it would call \w+\.system on loading, which is refused"
+    )
+    with pytest.raises(UserError, match=rf"net\.pth: not a readable checkpoint \(.*{reason}"):
+        load_published("vqgan_discriminator", path)
+    assert not trace.exists()
+    pickle.loads(pickle.dumps(content))
+    assert trace.exists(), "the file was harmless, so that its refusal proves nothing"
 
 
 def test_other_content_missing_files_and_names_are_refused(tmp_path: Path) -> None:

@@ -1,4 +1,6 @@
+import itertools
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -20,16 +22,22 @@ def test_the_list_shows_every_entry_with_its_licence_and_place(capsys, tmp_path)
     (tmp_path / "parsing").mkdir()
     (tmp_path / "parsing" / "parsing_parsenet.pth").touch()
     assert weights.main(["list"]) == 0
-    lines = {line.split()[0]: line for line in capsys.readouterr().out.splitlines() if line.startswith("  ")}
-    assert set(CATALOGUE) | {"recogniser", "code_predictor"} <= set(lines)
+    told = capsys.readouterr().out.splitlines()
+    places = {before.split()[0]: line for before, line in itertools.pairwise(told) if line.startswith("      here: ")}
+    lines = {line.split()[0]: line for line in told if line.startswith("  ") and line not in places.values()}
+    assert set(lines) == set(CATALOGUE) | {"recogniser", "code_predictor"}
+    assert all(len(line) <= 120 for line in lines.values())
+    assert all(lines[name].endswith(f" {entry.licence}") for name, entry in CATALOGUE.items() if name != "vqgan")
     assert "377 MB" in lines["codeformer"]
-    assert "non-commercial" in lines["codeformer"]
-    assert " here " in lines["parsenet"]
-    assert " here " not in lines["codeformer"]
+    assert str(tmp_path / "parsing" / "parsing_parsenet.pth") in places["parsenet"]
+    assert {"recogniser", "code_predictor"} <= set(places)
+    assert "codeformer" not in places
     weights.main(["list", "--json"])
     listed = json.loads(capsys.readouterr().out)
     assert listed["parsenet"]["path"].endswith("parsing_parsenet.pth")
     assert listed["codeformer"]["path"] is None
+    assert listed["codeformer"]["is_non_commercial"] is True
+    assert listed["parsenet"]["is_non_commercial"] is False
 
 
 def test_verify_finds_the_wrong_file_and_only_that(capsys, monkeypatch, tmp_path):
@@ -46,6 +54,18 @@ def test_verify_finds_the_wrong_file_and_only_that(capsys, monkeypatch, tmp_path
     (tmp_path / "own.pth").touch()
     assert weights.main(["verify", "own"]) == 0
     assert "no hash is published" in capsys.readouterr().out
+
+
+def test_verify_reports_damaged_and_missing_bundled_files(capsys, monkeypatch, tmp_path):
+    shutil.copytree(weights.BUNDLED, tmp_path / "bundled")
+    monkeypatch.setattr(weights, "BUNDLED", tmp_path / "bundled")
+    files = {path.stem: path for path in (tmp_path / "bundled").rglob("*.safetensors")}
+    with files["recogniser"].open("ab") as handle:
+        handle.write(b"x")
+    files["vqgan_discriminator"].unlink()
+    assert weights.main(["verify"]) == 1
+    wrong = [line for line in capsys.readouterr().out.splitlines() if line.startswith("WRONG")]
+    assert [line.split(":")[0] for line in wrong] == ["WRONG  bundled recogniser", "WRONG  bundled vqgan_discriminator"]
 
 
 @pytest.mark.parametrize(

@@ -99,6 +99,16 @@ def test_one_prediction_serves_every_fidelity(image: Tensor, adain: bool) -> Non
     assert not torch.allclose(images[1], images[2])
 
 
+@pytest.mark.parametrize("adain", [False, True])
+def test_fidelity_may_be_a_tensor(image: Tensor, adain: bool) -> None:
+    network = build()
+    prediction = network.predict_codes(image, with_features=True)
+    for fidelity in (0.0, 0.4, 1.0):
+        decoded = network.decode(prediction, torch.tensor(fidelity), adain)
+        torch.testing.assert_close(decoded, network.generate(prediction, fidelity, adain), rtol=0, atol=1e-6)
+    assert torch.equal(network.decode(prediction, None, adain), network.generate(prediction, 0.0, adain))
+
+
 def test_image_losses_reach_the_cft_blocks_alone(image: Tensor) -> None:
     network = build()
     network.freeze_decoder()
