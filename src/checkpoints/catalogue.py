@@ -100,7 +100,7 @@ def checked_weights(name: str, path: Path) -> Path:
     if expected is not None and found is not None and not found.startswith(expected):
         entry = CATALOGUE[name]
         raise UserError(
-            f"{path}: its SHA-256 is {found}, expected {expected} ({hash_source(entry)}) for {entry.url}; delete it and "
+            f"{path}: its SHA-256 is {found}, expected {expected} for {entry.url} ({hash_source(entry)}); delete it and "
             "fetch it again"
         )
     return path

@@ -19,6 +19,10 @@ PHOTOS = "whole photographs"
 METRICS = "metrics and losses"
 
 
+PUBLISHED_ADAIN = {"codeformer": True, "codeformer_colorization": True, "codeformer_inpainting": False}
+"""Whether the published script of each network matches code statistics (codeformer.md 4)."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class WeightsEntry:
     """One weights file."""

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from src.checkpoints.catalogue import licence_of
+from src.checkpoints.entries import PUBLISHED_ADAIN
 from src.checkpoints.files import atomic_path, sha256_of
 from src.checkpoints.network_file import LoadedNetwork, is_network_file, load_network, save_network
 from src.checkpoints.onnx_export import FIDELITIES, export_onnx
@@ -19,8 +20,6 @@ from src.settings.errors import UserError
 FORMATS = ("pth", "safetensors", "onnx")
 KIND_OF_STAGE = {"vqgan": "vqgan", "code_predictor": "codeformer", "cft": "codeformer", "recogniser": "recogniser"}
 """Network that a stage is for, where its runs hold several."""
-ADAIN_OFF = ("codeformer_inpainting",)
-"""Published CodeFormers whose script does not use adain (codeformer.md 4)."""
 PUBLISHED_FACT = "published"
 """Fact that names the published network a file was read as."""
 
@@ -109,7 +108,7 @@ def _opened_published(path: Path, name: str | None) -> LoadedNetwork:
     if licence := licence_of(path, digest):
         facts["licence"] = licence
     if kind == "codeformer":
-        facts["adain"] = str(name not in ADAIN_OFF).lower()
+        facts["adain"] = str(PUBLISHED_ADAIN[name]).lower()
     return LoadedNetwork(network=network, kind=kind, settings=settings, facts=facts, sha256=digest)
 
 
@@ -151,10 +150,10 @@ def _write_onnx(opened: LoadedNetwork, output: Path, adain: bool | None) -> str:
     matched = opened.facts.get("adain") == "true" if adain is None else adain
     facts = opened.facts | {"adain": str(matched).lower()} if isinstance(network, CodeFormer) else opened.facts
     agreement = export_onnx(network, output, adain=matched, metadata=facts | {"kind": opened.kind})
-    fidelity = f"fidelity {', '.join(f'{w:g}' for w in FIDELITIES)}, adain {'on' if matched else 'off'}: "
+    knobs = f" at fidelity {', '.join(f'{w:g}' for w in FIDELITIES)}, adain {'on' if matched else 'off'}"
     return (
-        f"{opened.kind} for ONNX Runtime; against torch on two test images at "
-        f"{fidelity if isinstance(network, CodeFormer) else ''}"
-        f"mean difference {agreement.mean_difference:.1e}, largest {agreement.max_difference:.1e} of the range [-1, 1], "
+        f"{opened.kind} for ONNX Runtime; against torch on two test images"
+        f"{knobs if isinstance(network, CodeFormer) else ''}: mean difference {agreement.mean_difference:.1e}, "
+        f"largest {agreement.max_difference:.1e} of the range [-1, 1], "
         f"{agreement.equal_codes:.2%} of the codes equal"
     )

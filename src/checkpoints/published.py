@@ -1,19 +1,16 @@
 """Published CodeFormer checkpoints: their sizes, strict loading, and export in their layout (codeformer.md 1.1-1.3)."""
 
-import re
-import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import lru_cache, partial
 from pathlib import Path
-from pickle import UnpicklingError
 from types import MappingProxyType
 from typing import Any
 
 import torch
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
+from src.checkpoints.tensor_file import bare_state_dict, read_tensor_file
 from src.networks import CodeFormer, PatchDiscriminator, VqAutoencoder
 from src.settings.errors import UserError
 from src.settings.scale import CodePredictorSize, DiscriminatorSize, VqAutoencoderSize
@@ -48,9 +45,6 @@ PUBLISHED_NETWORKS: Mapping[str, Callable[[], nn.Module]] = MappingProxyType(
 )
 """Constructor of every published network by name."""
 
-WEIGHT_KEYS = ("params_ema", "params", "params_d")
-"""Top-level keys under which a file may hold its weights; the first that is there counts."""
-DISTRIBUTED_PREFIX = "module."
 SHOWN_DIFFERENCES = 3
 LIKENESS_FLOOR = 0.5
 """Share of common tensors from which on a file counts as resembling a network."""
@@ -74,10 +68,10 @@ def load_published(name: str, weights: str | Path | Mapping[str, Any]) -> nn.Mod
     """
     constructor = _constructor(name)
     if isinstance(weights, str | Path):
-        source, loaded = str(weights), _read(Path(weights))
+        source, loaded = str(weights), read_tensor_file(Path(weights))
     else:
         source, loaded = "the given state dict", weights
-    state = _bare_state_dict(loaded, source)
+    state = bare_state_dict(loaded, source)
     _check_layout(name, state, source)
     layout = published_layout(name)
     with torch.device("meta"):
@@ -105,44 +99,6 @@ def _constructor(name: str) -> Callable[[], nn.Module]:
     if name not in PUBLISHED_NETWORKS:
         raise UserError(f"{name!r} is no published network: choose one of {', '.join(PUBLISHED_NETWORKS)}")
     return PUBLISHED_NETWORKS[name]
-
-
-def _read(path: Path) -> Mapping[str, Any]:
-    if not path.is_file():
-        raise UserError(f"{path}: no such checkpoint file")
-    try:
-        loaded = load_file(path) if path.suffix == ".safetensors" else _unpickled(path)
-    except Exception as error:  # a broken file can raise nearly anything inside the unpickler
-        raise UserError(f"{path}: not a readable checkpoint ({_reason(error)})") from error
-    if not isinstance(loaded, Mapping):
-        raise UserError(f"{path}: holds a {type(loaded).__name__}, expected a dict of tensors")
-    return loaded
-
-
-def _unpickled(path: Path) -> Any:
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Detected pickle protocol")
-        return torch.load(path, map_location="cpu", weights_only=True)
-
-
-def _reason(error: Exception) -> str:
-    """What is wrong with a file, and what to do about it."""
-    if found := re.search(r"\bGLOBAL (\S+)", str(error)):
-        return f"it would call {found[1]} on loading, which is refused; take a file that holds tensors alone"
-    said = "no tensors in a torch file" if isinstance(error, UnpicklingError) else f"{error}".split("\n")[0][:120]
-    return (
-        f"{type(error).__name__}: {said}; it may be truncated or something else: fetch it again and compare its SHA-256"
-    )
-
-
-def _bare_state_dict(loaded: Mapping[str, Any], source: str) -> dict[str, Tensor]:
-    found = next((loaded[key] for key in WEIGHT_KEYS if key in loaded), loaded)
-    if not isinstance(found, Mapping) or not all(isinstance(value, Tensor) for value in found.values()):
-        raise UserError(
-            f"{source}: expected a dict of tensors, bare or under one of {', '.join(WEIGHT_KEYS)}; "
-            f"its top-level keys are {', '.join(map(str, list(loaded)[:5]))}"
-        )
-    return {str(key).removeprefix(DISTRIBUTED_PREFIX): value for key, value in found.items()}
 
 
 def _check_layout(name: str, state: Mapping[str, Tensor], source: str) -> None:

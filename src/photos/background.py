@@ -10,7 +10,7 @@ import torch
 from jaxtyping import UInt8, UInt16
 
 from src.checkpoints.files import sha256_of
-from src.photos.state_file import read_state
+from src.checkpoints.tensor_file import bare_state_dict, read_tensor_file
 from src.photos.tiles import tiled
 from src.settings.errors import UserError
 from src.settings.restore import TileSettings
@@ -111,7 +111,7 @@ def _enlarging_model(path: Path) -> Any:
     # Imports every architecture it knows.
     import spandrel
 
-    state = read_state(path)
+    state = bare_state_dict(read_tensor_file(path), str(path))
     try:
         # A network draws random weights before it takes those of the file.
         with torch.random.fork_rng(devices=[]):

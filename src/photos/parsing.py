@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from src.photos.state_file import fill
+from src.checkpoints.tensor_file import fill
 
 SIDE = 512
 """Side of the faces that the network sees, pixels."""

@@ -12,9 +12,9 @@ from torch import Tensor, nn
 from torchvision.ops import nms
 
 from src.checkpoints.files import sha256_of
+from src.checkpoints.tensor_file import fill
 from src.photos.face import Face
 from src.photos.same_size import Pictures, detected_together
-from src.photos.state_file import fill
 from src.settings.restore import DetectionSettings
 
 BACKBONES = {"retinaface_resnet50": "resnet50", "retinaface_mobilenet": "mobile0.25"}

@@ -5,6 +5,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from src.checkpoints.entries import PUBLISHED_ADAIN
 from src.checkpoints.network_file import is_network_file, load_network
 from src.checkpoints.published import load_published
 from src.networks import CodeFormer, VqAutoencoder
@@ -12,7 +13,7 @@ from src.restorers.base import Restorer
 from src.restorers.bicubic import BicubicRestorer
 from src.restorers.codeformer import CodeFormerRestorer, ColorizationRestorer, InpaintingRestorer
 from src.restorers.identity import IdentityRestorer
-from src.restorers.knobs import LEARNED, PUBLISHED_ADAIN, PUBLISHED_FIDELITY, checked_fidelity, checked_kind
+from src.restorers.knobs import LEARNED, PUBLISHED_FIDELITY, checked_fidelity, checked_kind
 from src.restorers.locate import resolve_checkpoint
 from src.restorers.precision import EXACT, Precision
 from src.restorers.vqgan import VqganRestorer

@@ -7,7 +7,6 @@ LEARNED = ("codeformer", "vqgan", "codeformer_colorization", "codeformer_inpaint
 RESTORERS = (*LEARNED, "bicubic", "identity")
 PUBLISHED_FIDELITY = {"codeformer": 0.5, "codeformer_colorization": 0.0, "codeformer_inpainting": 1.0}
 """Defaults of the published scripts (codeformer.md 4)."""
-PUBLISHED_ADAIN = {"codeformer": True, "codeformer_colorization": True, "codeformer_inpainting": False}
 
 
 def checked_fidelity(fidelity: float) -> float:

@@ -263,7 +263,7 @@ def test_one_onnx_file_serves_every_batch_and_fidelity(tmp_path: Path, capfd: An
 def test_an_autoencoder_becomes_onnx(tmp_path: Path) -> None:
     network = save(tmp_path, "vqgan")
     said = export(tmp_path, tmp_path / "net.onnx")
-    assert "on two test images at mean difference" in said
+    assert "on two test images: mean difference" in said
     images = torch.rand(3, 3, 32, 32) * 2 - 1
     torch.testing.assert_close(run_onnx(tmp_path / "net.onnx", image=images), network(images).image, rtol=0, atol=1e-4)
 

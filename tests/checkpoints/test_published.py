@@ -82,7 +82,7 @@ def test_bare_safetensors_load_too(tmp_path: Path, discriminator_state: dict[str
     network = load_published("vqgan_discriminator", path)
     assert all(torch.equal(tensor, discriminator_state[key]) for key, tensor in network.state_dict().items())
     path.write_bytes(path.read_bytes()[:-1000])
-    with pytest.raises(UserError, match=r"d\.safetensors: not a readable checkpoint \(SafetensorError.*truncated"):
+    with pytest.raises(UserError, match=r"d\.safetensors: not a readable weights file \(SafetensorError.*truncated"):
         load_published("vqgan_discriminator", path)
 
 
@@ -171,7 +171,7 @@ def test_an_unreadable_file_is_named(tmp_path: Path, discriminator_state: dict[s
         torch.save({"params": Path(), "more": print}, path)
     else:
         path.write_text("<html>Not found</html>" if content == "text" else "")
-    with pytest.raises(UserError, match=r"vqgan_discriminator\.pth: not a readable checkpoint"):
+    with pytest.raises(UserError, match=r"vqgan_discriminator\.pth: not a readable weights file"):
         load_published("vqgan_discriminator", path)
 
 
@@ -196,7 +196,7 @@ def test_a_file_that_runs_code_is_refused(tmp_path: Path, kind: str) -> None:
     reason = (
         "no tensors in a torch file" if kind == "pickle" else r"it would call \w+\.system on loading, which is refused"
     )
-    with pytest.raises(UserError, match=rf"net\.pth: not a readable checkpoint \(.*{reason}"):
+    with pytest.raises(UserError, match=rf"net\.pth: not a readable weights file \(.*{reason}"):
         load_published("vqgan_discriminator", path)
     assert not trace.exists()
     pickle.loads(pickle.dumps(content))
@@ -210,7 +210,7 @@ def test_other_content_missing_files_and_names_are_refused(tmp_path: Path) -> No
         load_published("vqgan", tmp_path / "list.pth")
     with pytest.raises(UserError, match=r"state\.pth: expected a dict of tensors.*epoch, optimizer"):
         load_published("vqgan", str(tmp_path / "state.pth"))
-    with pytest.raises(UserError, match=r"absent\.pth: no such checkpoint file"):
+    with pytest.raises(UserError, match=r"absent\.pth: no such weights file"):
         load_published("vqgan", tmp_path / "absent.pth")
     with pytest.raises(UserError, match="'gfpgan' is no published network: choose one of vqgan, codeformer,"):
         load_published("gfpgan", {})
