@@ -20,8 +20,12 @@ from src.photos.stream import RestorationStream
 from src.restorers.base import Restorer
 from src.restorers.build import build_restorer
 from src.restorers.device import torch_device
+from src.restorers.memory import keep_freed_memory
 from src.restorers.precision import choose_precision
 from src.settings.restore import RestoreConfig
+
+BATCH_SIZES = {"cuda": 8, "cpu": 1}
+"""Faces a pass by kind of device."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +46,8 @@ def build_restoration(config: RestoreConfig, checkpoint: Path | None) -> BuiltRe
         UserError: a weights file is missing and cannot be fetched, or is not what it should be; the device is absent.
     """
     device = torch_device(config.device)
+    if device.type == "cpu":
+        keep_freed_memory()
     precision = choose_precision(config.precision, device)
     restorer = build_restorer(config.restorer, str(checkpoint), config.fidelity, config.adain, device, precision)
     weights = {} if checkpoint is None else {config.restorer: sha256_of(checkpoint)}
@@ -64,7 +70,8 @@ def build_restoration(config: RestoreConfig, checkpoint: Path | None) -> BuiltRe
         parser, parser_weights = _parser(config, device)
         weights |= parser_weights
     background = _background(config, device)
-    stream = RestorationStream(opener, FaceBatches(restorer, parser, device), config.batch_size)
+    batch_size = config.batch_size or BATCH_SIZES[device.type]
+    stream = RestorationStream(opener, FaceBatches(restorer, parser, device), batch_size)
     composer = Composer(background, config.upscale, config.paste.feather, _colour(config))
     setting = f"{device}, {precision.description}"
     facts = _facts(config, restorer, checkpoint, weights | background.weights, setting, parser is not None)

@@ -40,7 +40,7 @@ def _choices(config: RestoreConfig) -> Iterator[str]:
 def _ranges(config: RestoreConfig) -> Iterator[str]:
     detection, paste, tile = config.detection, config.paste, config.tile
     for key, value, least, greatest in (
-        ("batch_size", config.batch_size, 1, None),
+        ("batch_size", 1 if config.batch_size is None else config.batch_size, 1, None),
         ("workers", config.workers, 1, None),
         ("upscale", config.upscale, 0.05, GREATEST_UPSCALE),
         ("least_side", config.least_side, 0, 8192),

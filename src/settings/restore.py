@@ -105,8 +105,8 @@ class RestoreConfig:
     weights_dir: str | None
     """Folder searched first for published weights, and where missing ones are kept; null takes $BFR_WEIGHTS_DIR or the
     user's cache."""
-    batch_size: int
-    """Faces a pass; photos share a pass."""
+    batch_size: int | None
+    """Faces a pass; photos share a pass. Null takes 8 on a GPU and 1 on the CPU, where more cost memory and gain no time."""
     workers: int
     """Threads that decode and encode beside the network."""
     device: str
