@@ -82,10 +82,17 @@ def _outcomes(built: "BuiltRestoration", files: list[PhotoFile], config: Restore
             bar.update()
             yield outcome
         for file in (file for file in files if file.is_video):
-            from src.photos.restore_video import VideoRestoration
-
-            yield VideoRestoration(built.restoration, config.video, progress=config.progress).restore(file)
+            yield _video_outcome(built, file, config)
             bar.update()
+
+
+def _video_outcome(built: "BuiltRestoration", file: PhotoFile, config: RestoreConfig) -> "Outcome":
+    from src.photos.restoration import Outcome
+    from src.photos.restore_video import VideoRestoration
+
+    if config.aligned:
+        return Outcome(file, f"{file.source}: is a video; aligned=true takes pictures of one face")
+    return VideoRestoration(built.restoration, config.video, progress=config.progress).restore(file)
 
 
 def quoted(arguments: list[str]) -> list[str]:

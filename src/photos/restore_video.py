@@ -108,6 +108,7 @@ class _Total:
         self._shown: list[tuple[Any, Any]] = []
 
     def add(self, opened: OpenedPhoto) -> None:
+        """Note a frame that was written."""
         assert opened.time is not None
         self.frames.append({"time": round(float(opened.time), 6), "faces": faces_of(opened)})
         for part, spent in opened.seconds.items():
@@ -116,6 +117,7 @@ class _Total:
             self._shown.extend((face.crop, face.restored) for face in opened.faces[:1])
 
     def write(self, has_audio: bool, problem: str | None) -> None:
+        """Write the report, if there was a frame."""
         if not self.frames:
             return
         seconds = {part: round(spent, 6) for part, spent in self._seconds.items()}
@@ -124,5 +126,6 @@ class _Total:
         write_report(self._file, content | {"seconds": seconds, "frames": self.frames})
 
     def outcome(self, problem: str | None) -> Outcome:
+        """What the whole restoration is told of the video."""
         faces = sum(len(frame["faces"]) for frame in self.frames)
         return Outcome(self._file, problem, faces, len(self.frames), self._seconds, self._shown)

@@ -297,3 +297,12 @@ def test_names_as_cameras_give_them_need_no_quotes(tmp_path, run, root):
         "fidelity=0.5",
         "checkpoint=null",
     ]
+
+
+def test_a_video_is_no_aligned_face(tmp_path, run, capsys):
+    faces = add_faces(tmp_path / "in", "a.png")
+    (faces / "clip.mp4").touch()
+    assert restore(config(faces, tmp_path / "out", run)) == 1
+    printed = capsys.readouterr()
+    assert "restored 1 faces in 1 of 2 inputs" in printed.out
+    assert "clip.mp4: is a video; aligned=true takes pictures of one face" in printed.err
