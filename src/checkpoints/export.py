@@ -63,6 +63,8 @@ def _check_request(output: Path, file_format: str, adain: bool | None) -> None:
         raise UserError(
             f"--adain: only an ONNX file fixes adain, a {file_format} file leaves it to its reader; leave it out"
         )
+    if file := next((folder for folder in output.absolute().parents if folder.is_file()), None):
+        raise UserError(f"--output: {file} is a file, not a folder; give another name")
     if output.exists():
         raise UserError(f"--output: {output} exists; delete it or give another name")
 

@@ -270,7 +270,7 @@ def _agreeing(scores: Float[Tensor, "n k"], codes: Int[Tensor, " n"]) -> Tensor:
     """Where the codes are those of the best scores. UserError if one is neither that nor tied with it."""
     best = scores.max(1)
     lost = best.values - scores.gather(1, codes[:, None])[:, 0]
-    wrong = int((lost > TIE * scores.abs().max()).sum())
+    wrong = int((~(lost <= TIE * scores.abs().max())).sum())  # NaN is wrong too
     if wrong:
         raise UserError(
             f"the ONNX file was not kept: {wrong} of {len(codes)} codes are not those that torch finds; "

@@ -48,7 +48,12 @@ def bare_state_dict(loaded: Mapping[str, Any], source: str) -> dict[str, Tensor]
             f"{source}: expected a dict of tensors, bare or under one of {', '.join(WEIGHT_KEYS)}; "
             f"its top-level keys are {', '.join(map(str, list(loaded)[:5]))}"
         )
-    return {str(key).removeprefix(DISTRIBUTED_PREFIX): value for key, value in found.items()}
+    state = {str(key).removeprefix(DISTRIBUTED_PREFIX): value for key, value in found.items()}
+    if len(state) < len(found):
+        raise UserError(
+            f"{source}: holds some keys both with and without a leading {DISTRIBUTED_PREFIX}; keep one of each"
+        )
+    return state
 
 
 def fill(network: nn.Module, path: Path) -> nn.Module:

@@ -222,6 +222,7 @@ def test_wrong_requests_are_refused_before_anything_is_written(tmp_path: Path) -
     taken.write_text("mine")
     wanted = {
         "taken.pth exists; delete it or give another name": (tmp_path / "vqgan", taken, {}),
+        "taken.pth is a file, not a folder": (tmp_path / "vqgan", taken / "x.pth", {}),
         "'tflite' is not one of pth": (tmp_path / "vqgan", tmp_path / "x.tflite", {}),
         "--adain: only an ONNX file": (tmp_path / "vqgan", tmp_path / "x.pth", {"adain": True}),
         "--adain: a vqgan has none": (tmp_path / "vqgan", tmp_path / "x.onnx", {"adain": True}),
@@ -297,6 +298,8 @@ def test_tied_codes_may_differ() -> None:
     assert onnx_export._agreeing(scores, torch.tensor([1, 1])).tolist() == [False, True]
     with pytest.raises(UserError, match="1 of 2 codes"):
         onnx_export._agreeing(scores, torch.tensor([0, 2]))
+    with pytest.raises(UserError, match="1 of 1 codes"):
+        onnx_export._agreeing(torch.tensor([[float("nan"), 0.0]]), torch.tensor([1]))
 
 
 def test_a_missing_package_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

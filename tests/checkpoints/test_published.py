@@ -73,6 +73,9 @@ def test_a_prefix_on_some_keys_is_stripped_there(discriminator_state: dict[str, 
     }
     network = load_published("vqgan_discriminator", {top: mixed, "iter": 5} if top else mixed)
     assert all(torch.equal(tensor, discriminator_state[key]) for key, tensor in network.state_dict().items())
+    twice = mixed | {f"module.{key}": tensor for key, tensor in discriminator_state.items()}
+    with pytest.raises(UserError, match=r"both with and without a leading module\."):
+        load_published("vqgan_discriminator", {top: twice} if top else twice)
 
 
 @pytest.mark.parametrize("prefix", ["", "module."])
