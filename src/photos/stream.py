@@ -57,7 +57,7 @@ class RestorationStream:
                 batch.append(self._queue.popleft())
             begun = time.perf_counter()
             pending = self._batches.start(np.stack([face.crop for _, face in batch]))
-            self._under_way.append((batch, pending, begun))
+            self._under_way.append((batch, pending, time.perf_counter() - begun))
             if len(self._under_way) > 1:
                 self._fetch()
 
@@ -65,9 +65,11 @@ class RestorationStream:
         """Bring back the oldest batch."""
         if not self._under_way:
             return
-        batch, pending, begun = self._under_way.popleft()
+        batch, pending, spent = self._under_way.popleft()
+        begun = time.perf_counter()
         results = [part.result() for part in pending]
-        seconds = (time.perf_counter() - begun) / len(batch)
+        # What the chain was held up: on a GPU the work between start and fetch goes on beside it.
+        seconds = (spent + time.perf_counter() - begun) / len(batch)
         restored = (face for faces, _ in results for face in faces)
         masks = (mask for faces, parts in results for mask in (parts if parts is not None else [None] * len(faces)))
         for (opened, face), image, mask in zip(batch, restored, masks, strict=True):
