@@ -13,6 +13,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from src.checkpoints.files import atomic_path, sha256_of
+from src.checkpoints.tensor_file import tensor_differences
 from src.networks import CodeFormer, PatchDiscriminator, Recogniser, VqAutoencoder
 from src.settings.errors import UserError
 from src.settings.scale import CodePredictorSize, DiscriminatorSize, RecogniserSize, VqAutoencoderSize
@@ -128,14 +129,7 @@ def _stored(key: str, tensor: Tensor, half: bool) -> Tensor:
 
 
 def _check_tensors(network: nn.Module, state: dict[str, Tensor], source: str) -> None:
-    expected = network.state_dict()
-    wrong = [f"{key} is missing" for key in expected if key not in state]
-    wrong += [f"{key} is unknown" for key in state if key not in expected]
-    wrong += [
-        f"{key} has shape {list(state[key].shape)}, expected {list(tensor.shape)}"
-        for key, tensor in expected.items()
-        if key in state and state[key].shape != tensor.shape
-    ]
+    wrong = tensor_differences(network.state_dict(), state)
     if wrong:
         shown = "; ".join(wrong[:SHOWN_DIFFERENCES])
         raise UserError(f"{source}: {len(wrong)} of its tensors do not fit its settings ({shown})")

@@ -63,14 +63,7 @@ def fill(network: nn.Module, path: Path) -> nn.Module:
         UserError: the file cannot be read, or has keys or shapes other than the network's.
     """
     expected, state = network.state_dict(), bare_state_dict(read_tensor_file(path), str(path))
-    differences = [f"{key} is missing" for key in expected if key not in state]
-    differences += [f"{key} is unknown" for key in state if key not in expected]
-    differences += [
-        f"{key} has shape {list(state[key].shape)}, expected {list(tensor.shape)}"
-        for key, tensor in expected.items()
-        if key in state and state[key].shape != tensor.shape
-    ]
-    if differences:
+    if differences := tensor_differences(expected, state):
         shown = "; ".join(differences[:SHOWN_DIFFERENCES])
         raise UserError(
             f"{path}: not the weights of a {type(network).__name__} of this size "
@@ -78,6 +71,17 @@ def fill(network: nn.Module, path: Path) -> nn.Module:
         )
     network.load_state_dict({key: state[key].to(tensor.dtype) for key, tensor in expected.items()}, assign=True)
     return network.eval().requires_grad_(False)
+
+
+def tensor_differences(expected: Mapping[str, Tensor], state: Mapping[str, Tensor]) -> list[str]:
+    """What keeps `state` from being loaded in the place of `expected`: missing and unknown keys, other shapes."""
+    found = [f"{key} is missing" for key in expected if key not in state]
+    found += [f"{key} is unknown" for key in state if key not in expected]
+    return found + [
+        f"{key} has shape {list(state[key].shape)}, expected {list(tensor.shape)}"
+        for key, tensor in expected.items()
+        if key in state and state[key].shape != tensor.shape
+    ]
 
 
 def _unpickled(path: Path) -> Any:

@@ -5,6 +5,7 @@ import struct
 import warnings
 import zlib
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import cv2
@@ -38,7 +39,7 @@ class Photo:
     profile: bytes | None
     """ICC profile, which says what the colours mean."""
 
-    @property
+    @cached_property
     def eight_bit(self) -> UInt8[np.ndarray, "h w 3"]:
         """The colours in levels 0..255, v / 257 rounded for 16-bit ones."""
         return self.colour if self.colour.dtype == np.uint8 else _eighth(self.colour)
