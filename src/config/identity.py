@@ -5,7 +5,9 @@ import json
 from dataclasses import asdict
 from typing import Any
 
+from src.degradation.chain import plain_recipe
 from src.settings.commands import TrainConfig
+from src.settings.degradation import DegradationRecipe
 
 SIZES_OF_STAGE = {
     "vqgan": ("autoencoder", "discriminator"),
@@ -27,7 +29,7 @@ UPSTREAM_OF_STAGE: dict[str, tuple[str, ...]] = {
 def effective_config(config: TrainConfig) -> dict[str, Any]:
     """The part of the configuration that can change the weights of `config.stage`: no paths, logging, hardware or labels."""
     sizes = {name: asdict(getattr(config.scale, name)) for name in SIZES_OF_STAGE[config.stage]}
-    settings = asdict(getattr(config, config.stage))
+    settings = _canonical(getattr(config, config.stage))
     settings["training"].pop("checkpoint_every")
     if config.stage == "cft" and config.cft.training_fidelity == "fixed":
         settings.pop("sampled_fidelity")
@@ -41,8 +43,15 @@ def effective_config(config: TrainConfig) -> dict[str, Any]:
     }
 
 
+def _canonical(stage: Any) -> dict[str, Any]:
+    """Settings of a stage as plain data, recipes in their one spelling."""
+    recipes = {name: plain_recipe(value) for name, value in vars(stage).items() if isinstance(value, DegradationRecipe)}
+    return asdict(stage) | recipes
+
+
 def _content(data: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in data.items() if key not in ("root", "table")}
+    # What a damaged image does changes nothing where none is damaged; where one is, the run's status counts it.
+    return {key: value for key, value in data.items() if key not in ("root", "table", "on_damaged")}
 
 
 def identity(effective: dict[str, Any], ingredients: dict[str, str]) -> str:

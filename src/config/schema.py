@@ -2,8 +2,8 @@
 
 from hydra.core.config_store import ConfigStore
 
-from src.settings.commands import LeaderboardConfig, PreviewConfig, TrainConfig
-from src.settings.data import FolderSettings, SyntheticFacesSettings
+from src.settings.commands import DatasetConfig, LeaderboardConfig, TrainConfig
+from src.settings.data import FolderSettings, PackedSettings, SyntheticFacesSettings
 from src.settings.restore import RestoreConfig
 
 
@@ -12,7 +12,8 @@ def register() -> None:
     store = ConfigStore.instance()
     store.store(name="train_schema", node=TrainConfig)
     store.store(name="restore_schema", node=RestoreConfig)
-    store.store(name="dataset_schema", node=PreviewConfig)
+    store.store(name="dataset_schema", node=DatasetConfig)
     store.store(name="leaderboard_schema", node=LeaderboardConfig)
     store.store(group="data", name="synthetic_faces_schema", node=SyntheticFacesSettings)
     store.store(group="data", name="folder_schema", node=FolderSettings)
+    store.store(group="data", name="packed_schema", node=PackedSettings)

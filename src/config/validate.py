@@ -3,9 +3,11 @@
 from collections.abc import Iterator
 
 from src.config.identity import UPSTREAM_OF_STAGE
-from src.degradation.recipes import recipe_problems
+from src.degradation.chain import chain_of, recipe_problems
+from src.degradation.tensor_support import unsupported_steps
 from src.settings.commands import TrainConfig
 from src.settings.data import DataSettings, FolderSettings, SyntheticFacesSettings
+from src.settings.degradation import DegradationRecipe
 from src.settings.errors import UserError
 from src.settings.metric_roles import RECORDED_ROLES
 from src.settings.scale import ScaleSettings
@@ -41,7 +43,7 @@ def _problems(config: TrainConfig) -> Iterator[str]:
     yield from _evaluation(config)
     yield from _hardware(config)
     for key, recipe in _recipes(config).items():
-        yield from (f"{key}: {problem}" for problem in recipe_problems(recipe))
+        yield from _recipe(key, recipe, config.trainer.degradation == "device" and key.startswith(config.stage))
 
 
 def _recipes(config: TrainConfig) -> dict:
@@ -52,6 +54,13 @@ def _recipes(config: TrainConfig) -> dict:
         "recogniser.degradation": config.recogniser.degradation,
         "benchmark.degradation": config.benchmark.degradation,
     }
+
+
+def _recipe(key: str, recipe: DegradationRecipe, on_device: bool) -> Iterator[str]:
+    problems = recipe_problems(recipe)
+    if not problems and on_device:
+        problems = unsupported_steps(chain_of(recipe))
+    yield from (f"{key}: {problem}" for problem in problems)
 
 
 def _choice(key: str, value: object, allowed: tuple[object, ...]) -> Iterator[str]:
@@ -97,6 +106,7 @@ def _names(config: TrainConfig) -> Iterator[str]:
 
 def _data(data: DataSettings) -> Iterator[str]:
     yield from _within("data.flip_probability", data.flip_probability, 0.0, 1.0)
+    yield from _choice("data.on_damaged", data.on_damaged, ("stop", "skip"))
     if isinstance(data, SyntheticFacesSettings):
         yield from _seed("data.seed", data.seed)
         for name in ("images_per_identity", "validation_identities", "test_identities"):
@@ -182,6 +192,8 @@ def _hardware(config: TrainConfig) -> Iterator[str]:
     trainer = config.trainer
     yield from _choice("trainer.accelerator", trainer.accelerator, ("cpu", "gpu", "auto"))
     yield from _choice("trainer.precision", trainer.precision, ("32-true", "bf16-mixed"))
+    yield from _choice("trainer.degradation", trainer.degradation, ("loader", "device"))
+    yield from _choice("trainer.code_targets", trainer.code_targets, ("auto", "cached", "on_the_fly"))
     for name, low in (
         ("devices", 1),
         ("num_nodes", 1),

@@ -6,7 +6,7 @@ The sources are imported when they are built, so that reading an image does not 
 from pathlib import Path
 
 from src.data.source import FaceSource
-from src.settings.data import DataSettings, FolderSettings, SyntheticFacesSettings
+from src.settings.data import DataSettings, FolderSettings, PackedSettings, SyntheticFacesSettings
 from src.settings.errors import UserError
 
 __all__ = ["FaceSource", "build_source", "count_faces"]
@@ -30,6 +30,10 @@ def build_source(settings: DataSettings, *, split: str, size: int, cache: Path |
         from src.data.folder import FolderFaces
 
         return FolderFaces(settings, split=split, size=size)
+    if isinstance(settings, PackedSettings):
+        from src.data.packed import PackedFaces
+
+        return PackedFaces(settings, split=split, size=size)
     raise _unknown(settings)
 
 
@@ -47,8 +51,12 @@ def count_faces(settings: DataSettings) -> dict[str, tuple[int, int]]:
         from src.data import folder
 
         return folder.count_faces(settings)
+    if isinstance(settings, PackedSettings):
+        from src.data import packed
+
+        return packed.count_faces(settings)
     raise _unknown(settings)
 
 
 def _unknown(settings: DataSettings) -> UserError:
-    return UserError(f"data.kind: {settings.kind!r} is not one of synthetic_faces, folder")
+    return UserError(f"data.kind: {settings.kind!r} is not one of synthetic_faces, folder, packed")

@@ -1,43 +1,48 @@
-"""Feeds a stage: degradation on the fly in the workers, uint8 hand-over, normalisation on the device."""
+"""Feeds a stage: degradation on the fly, in the workers or on the device, uint8 hand-over, normalisation on the device."""
 
 from typing import Any
 
 import pytorch_lightning as pl
 import torch
+from torch import Tensor
 from torch.utils.data import DataLoader
 
+from src.data.device_degradation import DeviceDegradation
 from src.data.levels import to_network
 from src.data.stream import StreamSampler
-from src.data.training_set import TrainingSet
+from src.data.training_set import CleanFaces, collate
 
 
 class FaceDataModule(pl.LightningDataModule):
     """The training stream of a stage.
 
     The stream starts behind the iteration that the stage has reached, so a resumed run sees the samples and degradations
-    that the uninterrupted one would have seen.
+    that the uninterrupted one would have seen. `skipped` counts the damaged images that other faces stood in for.
     """
 
     def __init__(
         self,
-        training_set: TrainingSet,
+        faces: CleanFaces,
         *,
         batch_size: int,
         iterations: int,
         seed: int,
         workers: int,
         channels_last: bool,
+        device_degradation: DeviceDegradation | None = None,
     ) -> None:
         super().__init__()
-        self._training_set = training_set
+        self._faces = faces
         self._batch_size, self._iterations, self._seed = batch_size, iterations, seed
         self._workers, self._channels_last = workers, channels_last
+        self._device_degradation = device_degradation
+        self.skipped = 0
 
     def train_dataloader(self) -> DataLoader:
         """Batches of this rank from the stage's iteration on."""
         assert self.trainer is not None
         sampler = StreamSampler(
-            length=len(self._training_set),
+            length=len(self._faces),
             batch_size=self._batch_size,
             seed=self._seed,
             iterations=self._iterations,
@@ -46,8 +51,9 @@ class FaceDataModule(pl.LightningDataModule):
             world_size=self.trainer.world_size,
         )
         return DataLoader(
-            self._training_set,
+            self._faces,
             batch_sampler=sampler,
+            collate_fn=collate,
             num_workers=self._workers,
             persistent_workers=self._workers > 0,
             pin_memory=torch.cuda.is_available(),
@@ -55,10 +61,17 @@ class FaceDataModule(pl.LightningDataModule):
         )
 
     def on_after_batch_transfer(self, batch: dict[str, Any], dataloader_idx: int) -> dict[str, Any]:
-        """Normalise `hq` and `lq` to [-1, 1] on the device."""
+        """Images as channels-first tensors in [-1, 1]; degraded here if the workers did not."""
+        self.skipped += batch.pop("skipped")
+        keys = batch.pop("keys")
+        images = {name: batch[name].permute(0, 3, 1, 2) for name in ("hq", "lq") if name in batch}
+        if self._device_degradation is not None:
+            images["hq"], images["lq"] = self._device_degradation(images["hq"].contiguous(), keys)
+        return {**batch, **{name: self._normalised(image) for name, image in images.items()}}
+
+    def _normalised(self, image: Tensor) -> Tensor:
         layout = torch.channels_last if self._channels_last else torch.contiguous_format
-        images = {name: to_network(batch[name]).contiguous(memory_format=layout) for name in ("hq", "lq")}
-        return {**batch, **images}
+        return to_network(image).contiguous(memory_format=layout)
 
 
 def _one_thread(worker: int) -> None:

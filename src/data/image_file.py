@@ -17,6 +17,11 @@ from src.settings.errors import UserError
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
 DECODE_ERRORS = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error, Image.DecompressionBombError)
 
+
+class DamagedImage(UserError):
+    """An image file that cannot be decoded; the message names it."""
+
+
 Upright = Callable[[np.ndarray], np.ndarray]
 UPRIGHT: dict[int, Upright] = {
     2: lambda image: image[:, ::-1],

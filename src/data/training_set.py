@@ -1,53 +1,110 @@
-"""Training samples: a face, perhaps flipped, and its degraded copy, both uint8."""
+"""Training samples: a face, perhaps flipped, and its degraded copy, 8-bit, as they lie in memory (HWC)."""
 
-from typing import TypedDict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NotRequired, TypedDict
 
+import cv2
 import numpy as np
 import torch
 from jaxtyping import Int, UInt8
 from torch import Tensor
-from torch.utils.data import Dataset
+from torch.utils.data import Dataset, default_collate
 
+from src.data.code_targets import CodeTargets
+from src.data.damage import DamagePolicy
 from src.data.plan import DegradationPlan
 from src.data.source import FaceSource
 from src.data.stream import Key
-from src.degradation.draw import keyed_generator
-from src.degradation.engine import degrade
+from src.degradation.engine import degrade_pair
+from src.degradation.keyed import SampleKey, keyed_uniforms, stream_number
+
+Face = UInt8[np.ndarray, "s s 3"]
+FLIP_STREAM = stream_number("flip")
 
 
 class Sample(TypedDict):
-    """One training sample as it leaves a worker, or a batch of them (leading b)."""
+    """One training sample as it leaves a worker."""
 
-    hq: UInt8[Tensor, "*b 3 h w"]
-    lq: UInt8[Tensor, "*b 3 h w"]
-    identity: Int[Tensor, "*b"]
-    index: Int[Tensor, "*b"]
+    hq: UInt8[Tensor, "s s 3"]
+    lq: NotRequired[UInt8[Tensor, "s s 3"]]
+    """Missing where the device degrades."""
+    codes: NotRequired[Int[Tensor, "codes"]]
+    """Target codes of `hq`, where they are cached."""
+    identity: Int[Tensor, ""]
+    index: Int[Tensor, ""]
+    key: Key
+    """What the sample was made from."""
+    skipped: bool
+    """Whether the face stands in for a damaged image."""
 
 
-def to_tensor(image: UInt8[np.ndarray, "h w 3"]) -> UInt8[Tensor, "3 h w"]:
-    """An image as a contiguous channels-first tensor."""
-    return torch.from_numpy(np.ascontiguousarray(image.transpose(2, 0, 1)))
+@dataclass(frozen=True)
+class Sampling:
+    """How a face becomes a sample."""
+
+    seed: int
+    flip_probability: float
+    damage: DamagePolicy
 
 
-class TrainingSet(Dataset[Sample]):
-    """Faces of a source, degraded by a plan; a sample is a function of (seed, key) alone."""
+class CleanFaces(Dataset[Sample]):
+    """Faces of a source, perhaps flipped, with their target codes if there are any; a function of (seed, key) alone."""
 
-    def __init__(self, source: FaceSource, plan: DegradationPlan, *, seed: int, flip_probability: float) -> None:
-        self._source, self._plan = source, plan
-        self._seed, self._flip_probability = seed, flip_probability
+    def __init__(self, source: FaceSource, sampling: Sampling, codes: CodeTargets | None = None) -> None:
+        self._source, self._sampling, self._codes = source, sampling, codes
 
     def __len__(self) -> int:
         return len(self._source)
 
     def __getitem__(self, key: Key) -> Sample:
-        hq = self._source.image(key.face)
-        if keyed_generator(self._seed, key.epoch, key.face, "flip").random() < self._flip_probability:
-            hq = np.ascontiguousarray(hq[:, ::-1])
-        recipe = self._plan(key, self._seed)
-        lq = hq if recipe is None else degrade(hq, recipe, seed=self._seed, index=key.face, epoch=key.epoch)
+        found, hq = self._sampling.damage.read(self._source, key)
+        flipped = self._is_flipped(found)
+        sample = self._sample(found, cv2.flip(hq, 1) if flipped else hq)
+        sample["skipped"] = found != key
+        return self._with_codes(sample, flipped)
+
+    def _sample(self, key: Key, hq: Face) -> Sample:
         return {
-            "hq": to_tensor(hq),
-            "lq": to_tensor(lq),
+            "hq": torch.from_numpy(hq),
             "identity": torch.tensor(self._source.identity(key.face)),
             "index": torch.tensor(key.face),
+            "key": key,
+            "skipped": False,
         }
+
+    def _with_codes(self, sample: Sample, flipped: bool) -> Sample:
+        if self._codes is not None:
+            sample["codes"] = torch.from_numpy(self._codes.of(sample["key"].face, flipped))
+        return sample
+
+    def _is_flipped(self, key: Key) -> bool:
+        chance = keyed_uniforms(SampleKey(self._sampling.seed, key.epoch, key.face), FLIP_STREAM, 1)[0]
+        return bool(chance < self._sampling.flip_probability)
+
+
+class DegradedFaces(CleanFaces):
+    """Faces with their degraded copies, chosen by a plan."""
+
+    def __init__(
+        self, source: FaceSource, plan: DegradationPlan, sampling: Sampling, codes: CodeTargets | None = None
+    ) -> None:
+        super().__init__(source, sampling, codes)
+        self._plan = plan
+
+    def _sample(self, key: Key, hq: Face) -> Sample:
+        chain = self._plan(key, self._sampling.seed)
+        if chain is None:
+            target = lq = hq
+        else:
+            target, lq = degrade_pair(hq, chain, SampleKey(self._sampling.seed, key.epoch, key.face))
+        return super()._sample(key, target) | {"lq": torch.from_numpy(lq)}
+
+
+def collate(samples: Sequence[Sample]) -> dict[str, Any]:
+    """A batch: tensors stacked, keys as a list and skipped ones counted, because these are read on the CPU."""
+    tensors = [{name: value for name, value in sample.items() if isinstance(value, Tensor)} for sample in samples]
+    return default_collate(tensors) | {
+        "keys": [sample["key"] for sample in samples],
+        "skipped": sum(sample["skipped"] for sample in samples),
+    }

@@ -7,14 +7,14 @@ from importlib import import_module
 from typing import Any
 
 _HOME = {
-    "apply_draw": "engine",
+    "chain_of": "chain",
     "degrade": "engine",
     "degrade_batch": "batch",
-    "keyed_generator": "draw",
+    "degrade_pair": "engine",
     "load_recipe": "recipes",
-    "recipe_hash": "recipes",
-    "recipe_problems": "recipes",
-    "recipe_table": "recipes",
+    "recipe_hash": "chain",
+    "recipe_problems": "chain",
+    "recipe_table": "recipe_table",
 }
 
 

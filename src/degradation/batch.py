@@ -1,106 +1,134 @@
-"""The published chain on a batch of tensors, with the draws and the noise of `engine.degrade` (performance.md 1.7)."""
+"""The chain on a batch of tensors, on their device: the draws and the noise of `engine`, a number of operators that does
+not grow with the batch (performance.md 1.7; targets 5 and 7).
+
+A step works on all samples that it acts on at once; what depends on drawn numbers is known to the host, which therefore
+never waits for the device.
+"""
 
 from collections.abc import Sequence
+from typing import TypeVar
 
-import numpy as np
-import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import UInt8
 from torch import Tensor
-from torch.nn.functional import pad
 
-from src.degradation.draw import DRAW_STREAM, NOISE_STREAM, Draw, downsampled_side, draw, keyed_generator, noise_field
-from src.degradation.engine import named_recipe, square_side
-from src.degradation.integer_jpeg import jpeg_roundtrip
-from src.degradation.kernels import gaussian_kernel
-from src.settings.degradation import DegradationRecipe
+from src.degradation.canvas import Canvas, canvas_of, image_levels
+from src.degradation.canvas_blur import blur_canvas
+from src.degradation.canvas_colour import grey_canvas, jitter_canvas, shift_canvas
+from src.degradation.canvas_noise import add_gaussian_noise
+from src.degradation.canvas_resize import resize_canvas
+from src.degradation.chain import Chain
+from src.degradation.draw import (
+    CodecDraw,
+    Draw,
+    GreyDraw,
+    JitterDraw,
+    KernelDraw,
+    NoiseDraw,
+    ResizeDraw,
+    ShiftDraw,
+    draw,
+)
+from src.degradation.integer_jpeg import jpeg_canvas
+from src.degradation.keyed import SampleKey
+from src.degradation.operations import (
+    Blur,
+    ColourJitter,
+    ColourShift,
+    Downsample,
+    GaussianNoise,
+    GaussianOrPoissonNoise,
+    Grey,
+    Jpeg,
+    Operation,
+    Rescale,
+    ResizeBack,
+)
+from src.degradation.tensor_support import unsupported_steps
+from src.settings.errors import UserError
+
+Images = UInt8[Tensor, "b 3 s s"]
+Kind = TypeVar("Kind")
+
+_DRAWS: dict[type[Operation], type[Draw]] = {
+    Blur: KernelDraw,
+    Downsample: ResizeDraw,
+    Rescale: ResizeDraw,
+    ResizeBack: ResizeDraw,
+    GaussianNoise: NoiseDraw,
+    GaussianOrPoissonNoise: NoiseDraw,
+    Jpeg: CodecDraw,
+    ColourShift: ShiftDraw,
+    ColourJitter: JitterDraw,
+    Grey: GreyDraw,
+}
 
 
-def degrade_batch(
-    hq: UInt8[Tensor, "b 3 h w"],
-    recipe: DegradationRecipe | str,
-    *,
-    seed: int,
-    indices: Sequence[int],
-    epochs: Sequence[int],
-) -> UInt8[Tensor, "b 3 h w"]:
-    """Degraded images on the device of `hq`; sample i has the key (seed, epochs[i], indices[i]) of `engine.degrade`.
+def degrade_batch(hq: UInt8[Tensor, "b 3 h w"], chain: Chain, keys: Sequence[SampleKey]) -> tuple[Images, Images]:
+    """(targets, degraded): sample i is `engine.degrade_pair` of hq[i] and keys[i], but for rounding.
 
-    Nearly all images equal those of `degrade`. About one value in 10^5 is rounded to the neighbouring level before the
-    JPEG, because float32 sums differ in their last bit, and may then change a block of that image; over many images at
-    most 0.3 % of the values differ and the mean difference is at most 0.002 level. Noise is drawn on the CPU, sample
-    by sample. Raises ValueError unless the images are square and there is one index and one epoch for each.
+    About one value in 10^5 is rounded to the neighbouring level before the JPEG, because sums differ in their last bit,
+    and may then change a block of that image; over many images at most 0.3 % of the values differ and the mean difference
+    is at most 0.002 level.
+
+    Raises:
+        ValueError: the images are not square, a key is illegal, or there is not one key for each image.
+        UserError: a step is not available (`tensor_support`).
     """
-    size = square_side(*hq.shape[-2:])
-    if not len(hq) == len(indices) == len(epochs):
-        raise ValueError(f"{len(hq)} images came with {len(indices)} indices and {len(epochs)} epochs")
-    recipe = named_recipe(recipe)
-    keys = list(zip(epochs, indices, strict=True))
-    draws = [draw(recipe, keyed_generator(seed, *key, DRAW_STREAM), size) for key in keys]
-    images = hq.float() / 255
-    if recipe.blur is not None and draws:
-        images = _blur(images, recipe.blur.kernel_size, draws)
-    degraded = [
-        _lose_detail(image, recipe, drawn, keyed_generator(seed, *key, NOISE_STREAM))
-        for image, drawn, key in zip(images, draws, keys, strict=True)
+    height, width = hq.shape[-2:]
+    if height != width:
+        raise ValueError(f"the images are {height} x {width} pixels, expected squares; crop or align them first")
+    if len(hq) != len(keys):
+        raise ValueError(f"{len(hq)} images came with {len(keys)} keys, expected one for each")
+    missing = unsupported_steps(chain)
+    if missing:
+        raise UserError(" ".join(missing))
+    return apply_batch_draws(hq, chain, [draw(chain, key, width) for key in keys], keys)
+
+
+def apply_batch_draws(
+    hq: Images, chain: Chain, draws: Sequence[Sequence[Draw]], keys: Sequence[SampleKey]
+) -> tuple[Images, Images]:
+    """(targets, degraded) with given parameters, in the order of the chain's steps; the keys are for the noise alone."""
+    canvas = canvas_of(hq)
+    queues = [list(drawn) for drawn in draws]
+    for step in chain.steps:
+        if step.operation is None:
+            continue
+        picks = [
+            place for place, queue in enumerate(queues) if queue and type(queue[0]) is _DRAWS[type(step.operation)]
+        ]
+        if picks:
+            canvas = _apply(canvas, picks, [queues[pick].pop(0) for pick in picks], [keys[pick] for pick in picks])
+    side = hq.shape[-1]
+    return _targets(hq, draws), image_levels(canvas)[..., :side, :side].contiguous()
+
+
+def _apply(canvas: Canvas, picks: list[int], drawn: list[Draw], keys: list[SampleKey]) -> Canvas:
+    """One step; `drawn` are of one class."""
+    if kernels := _all(drawn, KernelDraw):
+        return blur_canvas(canvas, picks, kernels)
+    if resizes := _all(drawn, ResizeDraw):
+        return resize_canvas(canvas, picks, resizes)
+    if noises := _all(drawn, NoiseDraw):
+        return add_gaussian_noise(canvas, picks, noises, keys)
+    if codecs := _all(drawn, CodecDraw):
+        return jpeg_canvas(canvas, picks, codecs)
+    if shifts := _all(drawn, ShiftDraw):
+        return shift_canvas(canvas, picks, shifts)
+    if jitters := _all(drawn, JitterDraw):
+        return jitter_canvas(canvas, picks, jitters)
+    return grey_canvas(canvas, picks)
+
+
+def _all(drawn: list[Draw], kind: type[Kind]) -> list[Kind]:
+    return [one for one in drawn if isinstance(one, kind)]
+
+
+def _targets(hq: Images, draws: Sequence[Sequence[Draw]]) -> Images:
+    """The clean images, grey where the draws say so."""
+    picks = [
+        place
+        for place, drawn in enumerate(draws)
+        if any(isinstance(step, GreyDraw) and step.of_target for step in drawn)
     ]
-    return torch.stack(degraded) if degraded else hq.clone()
-
-
-def _lose_detail(
-    image: Float[Tensor, "3 s s"], recipe: DegradationRecipe, drawn: Draw, noise_rng: np.random.Generator
-) -> UInt8[Tensor, "3 s s"]:
-    """Down-sample, noise, JPEG and resize back for one image; sides differ between the samples of a batch."""
-    size = image.shape[-1]
-    small = _resize(image, downsampled_side(recipe, drawn.factor, size))
-    if drawn.noise_std is not None:
-        noise = torch.from_numpy(noise_field(noise_rng, small.shape[-1])).permute(2, 0, 1).to(image.device)
-        small = (noise * (drawn.noise_std / 255) + small).clamp(0, 1)
-    levels = small * 255
-    if drawn.quality is not None:
-        quality = torch.tensor([drawn.quality], device=image.device)
-        levels = jpeg_roundtrip(_round_levels(levels)[None], quality)[0].float()
-    return _round_levels(_resize(levels, size))
-
-
-def _blur(images: Float[Tensor, "b 3 s s"], kernel_size: int, draws: list[Draw]) -> Float[Tensor, "b 3 s s"]:
-    """Correlate each image with its own Gaussian through the Fourier transform, reflect-101 border.
-
-    In float64: rounding of a float32 transform moves enough pixels across an 8-bit level before the JPEG, which turns
-    one level into a changed block, to miss the agreement with the single-image chain.
-    """
-    size, reach = images.shape[-1], kernel_size // 2
-    places = _reflected(size, reach).to(images.device)
-    padded = images.double()[..., places, :][..., places]
-    side = size + 2 * reach
-    kernels = np.stack([gaussian_kernel(kernel_size, d.sigma_x, d.sigma_y, d.angle) for d in draws])
-    canvas = pad(torch.from_numpy(kernels).to(images.device), (0, side - kernel_size) * 2)
-    spectrum = torch.fft.rfft2(padded) * torch.fft.rfft2(canvas)[:, None].conj()
-    return torch.fft.irfft2(spectrum, s=(side, side))[..., :size, :size].float()
-
-
-def _reflected(size: int, reach: int) -> Tensor:
-    """Indices of -reach..size+reach-1 after reflection about the outermost pixels, repeated where size is small."""
-    if size == 1:
-        return torch.zeros(1 + 2 * reach, dtype=torch.long)
-    period = 2 * size - 2
-    places = torch.arange(-reach, size + reach) % period
-    return torch.minimum(places, period - places)
-
-
-def _resize(image: Float[Tensor, "3 n n"], side: int) -> Float[Tensor, "3 m m"]:
-    """Bilinear resize with half-pixel centres and no antialias."""
-    size = image.shape[-1]
-    if side == size:
-        return image
-    # float32 positions would be 2e-5 pixels off at 512; OpenCV rounds only the fractions.
-    positions = (torch.arange(side, device=image.device, dtype=torch.float64) + 0.5) * (size / side) - 0.5
-    positions = positions.clamp(0, size - 1)
-    low = positions.long()
-    high = (low + 1).clamp(max=size - 1)
-    share = (positions - low).float()
-    columns = image[..., low] * (1 - share) + image[..., high] * share
-    return columns[..., low, :] * (1 - share)[:, None] + columns[..., high, :] * share[:, None]
-
-
-def _round_levels(levels: Float[Tensor, "3 h w"]) -> UInt8[Tensor, "3 h w"]:
-    return levels.round().clamp(0, 255).to(torch.uint8)
+    return image_levels(grey_canvas(canvas_of(hq), picks)) if picks else hq

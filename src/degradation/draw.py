@@ -1,98 +1,325 @@
-"""Random numbers of the degradation: keyed generators and the parameters drawn for one image."""
+"""The parameters drawn for one image: plain numbers that both engines work from."""
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal
-from zlib import crc32
+from functools import singledispatch
 
-import numpy as np
-from jaxtyping import Float
-
-from src.settings.degradation import DegradationRecipe
+from src.degradation.chain import Chain
+from src.degradation.keyed import SampleKey, keyed_uniforms, stream_number
+from src.degradation.operations import (
+    Blur,
+    BrushMask,
+    ColourJitter,
+    ColourShift,
+    Downsample,
+    GaussianNoise,
+    GaussianOrPoissonNoise,
+    Grey,
+    Jpeg,
+    Operation,
+    PoissonNoise,
+    Rescale,
+    ResizeBack,
+    Webp,
+)
+from src.degradation.parameters import Range, Weights
 
 DRAW_STREAM = "degradation"
-NOISE_STREAM = "noise"
+_FEW = 16
 
 
 @dataclass(frozen=True, kw_only=True)
-class Draw:
-    """Parameters of one degraded image of a given side; None marks a step that is left out."""
+class KernelDraw:
+    """A blur kernel; lengths in pixels of the image at hand. What a kind does not use is 0."""
 
-    kernel: Literal["isotropic", "anisotropic"] | None
-    """Kind of the Gaussian kernel."""
-    sigma_x: float
-    """Standard deviation along the first axis of the kernel, pixels of the image at hand (0 without blur)."""
-    sigma_y: float
-    """Standard deviation along the second axis, pixels of the image at hand; equals sigma_x when isotropic."""
-    angle: float
-    """Direction of the first axis, radians in [-pi, pi]; 0 when isotropic."""
-    factor: float | None
-    """Down-sampling factor r as published (`downsampled_side` gives the side)."""
-    noise_std: float | None
-    """Standard deviation of the noise, levels of 255."""
-    quality: int | None
-    """JPEG quality."""
+    kind: str
+    """One of `operations.KERNELS`."""
+    size: int
+    """Taps a side, odd."""
+    sigma_x: float = 0.0
+    sigma_y: float = 0.0
+    """Equals sigma_x for the isotropic kinds."""
+    angle: float = 0.0
+    """Direction of the first axis or of the motion, radians; 0 for the isotropic kinds."""
+    beta: float = 0.0
+    """Exponent of the generalised and plateau kinds."""
+    length: float = 0.0
+    """Length of the motion."""
+    cutoff: float = 0.0
+    """Cut-off of the sinc, radians a pixel."""
 
 
-def keyed_generator(seed: int, epoch: int, index: int, stream: str) -> np.random.Generator:
-    """The generator of one sample: a pure function of its key, independent of order, worker and process.
+@dataclass(frozen=True, kw_only=True)
+class ResizeDraw:
+    """Resize to a square of `side` pixels."""
 
-    `stream` names the use ("degradation", "noise", "flip", ...); streams of one sample are independent. Raises
-    ValueError when a number is negative or needs more than 32 bits (conventions.md 4).
+    side: int
+    interpolation: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class NoiseDraw:
+    """Noise from the stream of its place in the chain."""
+
+    stream: int
+    gaussian: bool
+    """Gaussian, or Poisson."""
+    size: float
+    """Standard deviation in levels of 255, or factor of the Poisson noise."""
+    grey: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class CodecDraw:
+    """Lossy encoding and decoding."""
+
+    codec: str
+    """jpeg or webp."""
+    quality: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShiftDraw:
+    """Offsets of the channels in RGB order, levels of 255."""
+
+    offsets: tuple[float, float, float]
+
+
+@dataclass(frozen=True, kw_only=True)
+class JitterDraw:
+    """Colour changes in the order applied: name and factor (hue: turns)."""
+
+    changes: tuple[tuple[str, float], ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class GreyDraw:
+    """Grey image; the clean image too if `of_target`."""
+
+    of_target: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stroke:
+    """A white polyline with round joints; pixels of the image at hand."""
+
+    points: tuple[tuple[float, float], ...]
+    width: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class MaskDraw:
+    """Strokes over the image."""
+
+    strokes: tuple[Stroke, ...]
+
+
+Draw = KernelDraw | ResizeDraw | NoiseDraw | CodecDraw | ShiftDraw | JitterDraw | GreyDraw | MaskDraw
+
+
+@dataclass(frozen=True)
+class Place:
+    """What a step needs to know besides its parameters."""
+
+    key: SampleKey
+    stream: int
+    """Stream of the step's own further numbers."""
+    size: int
+    """Side of the clean image."""
+    scale: float
+    """Pixels of this image for one pixel of the reference size."""
+    reference: int
+    """Side that down-sampling factors refer to."""
+
+
+def draw(chain: Chain, key: SampleKey, size: int) -> tuple[Draw, ...]:
+    """What happens to the image of `key`, `size` x `size` pixels: one entry for each step that acts, in order.
+
+    A step takes its numbers from its own stream, so two recipes that agree in a step draw the same for it; one that is
+    left out or does not act leaves the others alone. Raises ValueError for an illegal key.
     """
-    numbers = [seed, epoch, index]
-    if not all(0 <= number < 2**32 for number in numbers):
-        raise ValueError(f"seed, epoch and index are {numbers}, expected whole numbers from 0 to 2**32 - 1")
-    return np.random.default_rng(np.random.SeedSequence([*numbers, crc32(stream.encode())]))
+    reference = chain.reference_size or size
+    found = []
+    for number, step in enumerate(chain.steps):
+        if step.operation is None:
+            continue
+        stream = stream_number(DRAW_STREAM, number)
+        numbers = iter(keyed_uniforms(key, stream, _FEW).tolist())
+        place = Place(key, stream, size, size / reference, reference)
+        if next(numbers) < getattr(step.operation, "probability", 1.0):
+            found.append(_drawn(step.operation, numbers, place))
+    return tuple(found)
 
 
-def draw(recipe: DegradationRecipe, rng: np.random.Generator, size: int) -> Draw:
-    """Parameters for an image of `size` x `size` pixels, uniform in the ranges of the recipe (codeformer.md 3).
-
-    Seven numbers are taken from `rng` whatever the recipe, so recipes that differ in one step agree in the others.
-    """
-    chance, first, second, turn, shrink, grain, squeeze = rng.random(7).tolist()
-    kernel, sigma_x, sigma_y, angle = _draw_kernel(recipe, size, chance, first, second, turn)
-    return Draw(
-        kernel=kernel,
-        sigma_x=sigma_x,
-        sigma_y=sigma_y,
-        angle=angle,
-        factor=None if recipe.downsample is None else _between(recipe.downsample, shrink),
-        noise_std=None if recipe.noise is None else _between(recipe.noise, grain),
-        quality=None if recipe.jpeg_quality is None else int(_between(recipe.jpeg_quality, squeeze)),
-    )
-
-
-def downsampled_side(recipe: DegradationRecipe, factor: float | None, size: int) -> int:
+def downsampled_side(size: int, reference: int, factor: float) -> int:
     """Side in pixels after down-sampling an image of side `size` by the published factor r; at least 1.
 
-    min(size, int(reference // r)), or int(size // r) without a reference size (settings/degradation.py).
+    min(size, int(reference // r)) for r >= 1, at most int(size // r) below (settings/degradation.py).
     """
-    if factor is None:
-        return size
-    reference = size if recipe.reference_size is None else recipe.reference_size
-    return max(1, min(size, int(reference // factor)))
+    return max(1, min(max(size, int(size // factor)), int(reference // factor)))
 
 
-def noise_field(rng: np.random.Generator, side: int) -> Float[np.ndarray, "n n 3"]:
-    """Standard normal noise for a `side` x `side` RGB image, float32."""
-    return rng.standard_normal((side, side, 3), dtype=np.float32)
+@singledispatch
+def _drawn(operation: Operation, numbers: Iterator[float], place: Place) -> Draw:
+    raise TypeError(f"{type(operation).__name__} is no operation")
 
 
-def _draw_kernel(
-    recipe: DegradationRecipe, size: int, chance: float, first: float, second: float, turn: float
-) -> tuple[Literal["isotropic", "anisotropic"] | None, float, float, float]:
-    blur = recipe.blur
-    if blur is None:
-        return None, 0.0, 0.0, 0.0
-    scale = 1.0 if recipe.reference_size is None else size / recipe.reference_size
-    sigma_x = scale * _between(blur.sigma, first)
-    if chance < blur.isotropic_probability:
-        return "isotropic", sigma_x, sigma_x, 0.0
-    return "anisotropic", sigma_x, scale * _between(blur.sigma, second), math.pi * (2.0 * turn - 1.0)
+@_drawn.register
+def _blur(operation: Blur, numbers: Iterator[float], place: Place) -> Draw:
+    kind = _one_of(operation.kernels, next(numbers))
+    first, second, turn, form, length, cutoff, taps = (next(numbers) for _ in range(7))
+    size = _odd(operation.kernel_size, taps)
+    if kind == "motion":
+        reach = place.scale * _between(operation.motion_length, length)
+        return KernelDraw(kind=kind, size=size, length=reach, angle=_between(operation.rotation, turn))
+    if kind == "sinc":
+        return KernelDraw(kind=kind, size=size, cutoff=_between(operation.sinc_cutoff, cutoff))
+    sigma_x = sigma_y = place.scale * _between(operation.sigma, first)
+    angle = 0.0
+    if "anisotropic" in kind:
+        sigma_y, angle = place.scale * _between(operation.sigma, second), _between(operation.rotation, turn)
+    betas = {"generalised": operation.generalised_beta, "plateau": operation.plateau_beta}
+    limits = betas.get(kind.split("_")[0])
+    beta = 0.0 if limits is None else _two_halves(limits, form)
+    return KernelDraw(kind=kind, size=size, sigma_x=sigma_x, sigma_y=sigma_y, angle=angle, beta=beta)
 
 
-def _between(limits: list[float], share: float) -> float:
+@_drawn.register
+def _downsample(operation: Downsample, numbers: Iterator[float], place: Place) -> Draw:
+    factor = _between(operation.factor, next(numbers))
+    side = downsampled_side(place.size, place.reference, factor)
+    return ResizeDraw(side=side, interpolation=_one_of(operation.interpolation, next(numbers)))
+
+
+@_drawn.register
+def _rescale(operation: Rescale, numbers: Iterator[float], place: Place) -> Draw:
+    chance, share, divide, choice = (next(numbers) for _ in range(4))
+    low, high = operation.scale
+    scale = 1.0
+    if chance < operation.enlarge:
+        scale = _between((max(1.0, low), max(1.0, high)), share)
+    elif chance < operation.enlarge + operation.reduce:
+        scale = _between((min(1.0, low), min(1.0, high)), share)
+    factor = _between(operation.divisor, divide) / scale
+    side = downsampled_side(place.size, place.reference, factor)
+    return ResizeDraw(side=side, interpolation=_one_of(operation.interpolation, choice))
+
+
+@_drawn.register
+def _resize_back(operation: ResizeBack, numbers: Iterator[float], place: Place) -> Draw:
+    return ResizeDraw(side=place.size, interpolation=_one_of(operation.interpolation, next(numbers)))
+
+
+@_drawn.register
+def _gaussian_noise(operation: GaussianNoise, numbers: Iterator[float], place: Place) -> Draw:
+    size, grey = _between(operation.std, next(numbers)), next(numbers) < operation.grey
+    return NoiseDraw(stream=_noise_stream(place), gaussian=True, size=size, grey=grey)
+
+
+@_drawn.register
+def _poisson_noise(operation: PoissonNoise, numbers: Iterator[float], place: Place) -> Draw:
+    size, grey = _between(operation.scale, next(numbers)), next(numbers) < operation.grey
+    return NoiseDraw(stream=_noise_stream(place), gaussian=False, size=size, grey=grey)
+
+
+@_drawn.register
+def _either_noise(operation: GaussianOrPoissonNoise, numbers: Iterator[float], place: Place) -> Draw:
+    chance, share, tint = (next(numbers) for _ in range(3))
+    gaussian = chance < operation.gaussian
+    size = _between(operation.std if gaussian else operation.scale, share)
+    return NoiseDraw(stream=_noise_stream(place), gaussian=gaussian, size=size, grey=tint < operation.grey)
+
+
+@_drawn.register
+def _jpeg(operation: Jpeg, numbers: Iterator[float], place: Place) -> Draw:
+    return CodecDraw(codec="jpeg", quality=int(_between(operation.quality, next(numbers))))
+
+
+@_drawn.register
+def _webp(operation: Webp, numbers: Iterator[float], place: Place) -> Draw:
+    return CodecDraw(codec="webp", quality=int(_between(operation.quality, next(numbers))))
+
+
+@_drawn.register
+def _colour_shift(operation: ColourShift, numbers: Iterator[float], place: Place) -> Draw:
+    red, green, blue = (_between(operation.shift, next(numbers)) for _ in range(3))
+    return ShiftDraw(offsets=(red, green, blue))
+
+
+@_drawn.register
+def _colour_jitter(operation: ColourJitter, numbers: Iterator[float], place: Place) -> Draw:
+    names = ("brightness", "contrast", "saturation", "hue")
+    changes = [(next(numbers), name, _between(getattr(operation, name), next(numbers))) for name in names]
+    return JitterDraw(changes=tuple((name, factor) for _, name, factor in sorted(changes)))
+
+
+@_drawn.register
+def _grey(operation: Grey, numbers: Iterator[float], place: Place) -> Draw:
+    return GreyDraw(of_target=operation.of_target)
+
+
+@_drawn.register
+def _brush_mask(operation: BrushMask, numbers: Iterator[float], place: Place) -> Draw:
+    count = _whole(operation.strokes, next(numbers))
+    most = 2 * int(operation.vertices[1]) + 4
+    rows = keyed_uniforms(place.key, stream_number(f"brush {place.stream}"), count * most).reshape(count, most)
+    return MaskDraw(strokes=tuple(_stroke(operation, iter(row.tolist()), place) for row in rows))
+
+
+def _stroke(operation: BrushMask, numbers: Iterator[float], place: Place) -> Stroke:
+    """Turns alternate about a fifth of a circle, steps are normal with a sixteenth of the diagonal as deviation."""
+    side, mean = place.size, math.sqrt(2) * place.size / 8
+    vertices, width = _whole(operation.vertices, next(numbers)), place.scale * _between(operation.width, next(numbers))
+    points = [(side * next(numbers), side * next(numbers))]
+    for number in range(vertices):
+        turn = 2 * math.pi / 5 + 2 * math.pi / 12 * (2 * next(numbers) - 1)
+        angle = 2 * math.pi - turn if number % 2 == 0 else turn
+        step = min(max(mean + math.floor(mean / 2) * _normal(next(numbers)), 0.0), 2 * mean)
+        x, y = points[-1][0] + step * math.cos(angle), points[-1][1] + step * math.sin(angle)
+        points.append((min(max(x, 0.0), float(side)), min(max(y, 0.0), float(side))))
+    return Stroke(points=tuple(points), width=width)
+
+
+def _normal(share: float) -> float:
+    """The standard normal number below which `share` of all lie."""
+    from statistics import NormalDist
+
+    return NormalDist().inv_cdf(min(max(share, 1e-12), 1 - 1e-12))
+
+
+def _noise_stream(place: Place) -> int:
+    return stream_number(f"noise {place.stream}")
+
+
+def _between(limits: Range, share: float) -> float:
     low, high = limits
-    return float(low + (high - low) * share)
+    return low + (high - low) * share
+
+
+def _two_halves(limits: Range, share: float) -> float:
+    """Half of the draws below 1 and half above where the range holds 1 (codeformer.md 3, step 3), else uniform."""
+    low, high = limits
+    if not low < 1 < high:
+        return _between(limits, share)
+    return _between((low, 1.0), 2 * share) if share < 0.5 else _between((1.0, high), 2 * share - 1)
+
+
+def _whole(limits: Range, share: float) -> int:
+    """A whole number of the range, all equally likely."""
+    low, high = map(int, limits)
+    return low + int(share * (high - low + 1))
+
+
+def _odd(limits: Range, share: float) -> int:
+    low, high = map(int, limits)
+    return low + 2 * int(share * ((high - low) // 2 + 1))
+
+
+def _one_of(weights: Weights, share: float) -> str:
+    below = 0.0
+    for name, weight in weights:
+        below += weight
+        if share < below:
+            return name
+    return weights[-1][0]

@@ -1,137 +1,150 @@
 """JPEG encoding and decoding as tensor operations, bit-identical to libjpeg-turbo (performance.md 1.7).
 
-Entropy coding is lossless and therefore left out. Whole-number arithmetic runs in int32 for colour and sampling; the
-discrete cosine transform runs in float64, where every partial sum is a whole number below 2^53 and so exact in any
-order, because CUDA has no integer matrix product.
+Entropy coding is lossless and therefore left out. An image is a list of tiles of 16 x 16 pixels (four blocks of luma and two
+of chroma), so that images of all sizes are one list, of exactly the pixels needed. The whole numbers are kept in float64,
+where every partial sum is below 2^53 and so exact in any order, because CUDA has no product of integer matrices.
 """
 
+from collections.abc import Sequence
+
 import torch
-from jaxtyping import Float64, Int, Int32, UInt8
+from jaxtyping import Float32, Float64, Int, UInt8
 from torch import Tensor
+from torch.nn.functional import pad
 
-from src.degradation.jpeg_tables import BASE_CHROMA, BASE_LUMA, COSINE_BASIS
+from src.degradation.canvas import Canvas, to_device
+from src.degradation.draw import CodecDraw
+from src.degradation.jpeg_tables import BASE_CHROMA, BASE_LUMA, Tables, tables_on
+from src.degradation.jpeg_tiles import TILE, Tiles, tiles_of
 
+_COLOUR_BITS = 16
 _PASS_BITS = 11
 _FORWARD_BITS = 15
 _INVERSE_BITS = 18
 
 
+def jpeg_canvas(canvas: Canvas, picks: Sequence[int], draws: Sequence[CodecDraw]) -> Canvas:
+    """The canvas after a JPEG round trip of the samples `picks`, rounded to 8 bits before; the plane grows to whole tiles."""
+    side = canvas.levels.shape[-1]
+    levels = pad(canvas.levels, (0, -side % TILE) * 2)
+    sides, qualities = canvas.sides_of(picks), [drawn.quality for drawn in draws]
+    return Canvas(_code(levels, tiles_of(picks, sides, sides, canvas.device), qualities), canvas.sides)
+
+
 def jpeg_roundtrip(images: UInt8[Tensor, "b 3 h w"], quality: Int[Tensor, "b"]) -> UInt8[Tensor, "b 3 h w"]:
-    """RGB images after a JPEG round trip at `quality` (1..100 per image), as `operations.jpeg`.
+    """RGB images after a JPEG round trip at `quality` (1..100 per image), as `codecs.encode_and_decode`.
 
     Baseline JPEG with 4:2:0 sampling, the integer ("islow") transform and triangle chroma up-sampling.
     """
-    height, width = images.shape[-2:]
-    luma, chroma = _ycc_from_rgb(images.int())
-    small = _subsample(chroma)
-    scale = _quality_scale(quality.to(images.device))
-    luma = _code_plane(luma, _quantisers(BASE_LUMA, scale), height, width)
-    small = _code_plane(small, _quantisers(BASE_CHROMA, scale), (height + 1) // 2, (width + 1) // 2)
-    return _rgb_from_ycc(luma, _upsample(small)[..., :height, :width]).clamp(0, 255).to(torch.uint8)
+    count, _, height, width = images.shape
+    levels = pad(images.float(), (0, -width % TILE, 0, -height % TILE))
+    tiles = tiles_of(range(count), [height] * count, [width] * count, images.device)
+    return _code(levels, tiles, quality.tolist())[..., :height, :width].to(torch.uint8)
 
 
-def _ycc_from_rgb(rgb: Int32[Tensor, "b 3 h w"]) -> tuple[Int32[Tensor, "b 1 h w"], Int32[Tensor, "b 2 h w"]]:
+def _code(levels: Float32[Tensor, "b 3 m k"], tiles: Tiles, qualities: Sequence[int]) -> Float32[Tensor, "b 3 m k"]:
+    """Planes whose sides are multiples of 16, their tiles coded."""
+    tables = tables_on(levels.device)
+    planes = _ycc_from_rgb(_pixels(levels, tiles), tables)
+    blocks = _blocks(planes[..., 0], _subsample(planes[..., 1:], tiles))
+    decoded = _through_quantiser(blocks, _quantisers(qualities, levels.device)[tiles.image], tables)
+    rgb = _rgb_from_ycc(_luma(decoded), _upsample(decoded[:, 4:], tiles), tables)
+    return levels.index_put(_places(tiles, tiles.rows, tiles.columns), rgb.float())
+
+
+def _pixels(levels: Float32[Tensor, "b 3 m k"], tiles: Tiles) -> Float64[Tensor, "n 16 16 3"]:
+    """8-bit levels of the tiles; the last row and column of an image are repeated."""
+    pixels = levels[_places(tiles, tiles.rows_within, tiles.columns_within)]
+    return pixels.round_().clamp_(0, 255).double()
+
+
+def _places(tiles: Tiles, rows: Tensor, columns: Tensor) -> tuple[Tensor, ...]:
+    """Indices into "b 3 m k" of tiles "n 16 16 3"."""
+    channels = torch.arange(3, device=rows.device)
+    return tiles.sample[:, None, None, None], channels, rows[:, :, None, None], columns[:, None, :, None]
+
+
+def _ycc_from_rgb(rgb: Float64[Tensor, "n h w 3"], tables: Tables) -> Float64[Tensor, "n h w 3"]:
     """Luma and chroma in 0..255 by 16-bit fixed-point weights."""
-    red, green, blue = rgb.unbind(1)
-    centre = (128 << 16) + 32767
-    luma = (19595 * red + 38470 * green + 7471 * blue + 32768) >> 16
-    chroma_blue = (-11059 * red - 21709 * green + 32768 * blue + centre) >> 16
-    chroma_red = (32768 * red - 27439 * green - 5329 * blue + centre) >> 16
-    return luma[:, None], torch.stack([chroma_blue, chroma_red], 1)
+    return _floor_shift(rgb @ tables.rgb_weights + tables.rgb_offsets, _COLOUR_BITS)
 
 
-def _rgb_from_ycc(luma: Int32[Tensor, "b 1 h w"], chroma: Int32[Tensor, "b 2 h w"]) -> Int32[Tensor, "b 3 h w"]:
-    """RGB by 16-bit fixed-point weights, not yet limited to 0..255."""
-    blue, red = (chroma - 128).unbind(1)
-    change = [
-        (91881 * red + 32768) >> 16,
-        (-22554 * blue - 46802 * red + 32768) >> 16,
-        (116130 * blue + 32768) >> 16,
-    ]
-    return luma + torch.stack(change, 1)
+def _rgb_from_ycc(
+    luma: Float64[Tensor, "n h w"], chroma: Float64[Tensor, "n 2 h w"], tables: Tables
+) -> Float64[Tensor, "n h w 3"]:
+    """RGB in 0..255 by 16-bit fixed-point weights."""
+    change = (chroma - 128).movedim(1, -1).contiguous() @ tables.chroma_weights
+    return (luma[..., None] + _round_shift(change, _COLOUR_BITS)).clamp_(0, 255)
 
 
-def _subsample(chroma: Int32[Tensor, "b c h w"]) -> Int32[Tensor, "b c hs ws"]:
+def _subsample(chroma: Float64[Tensor, "n 16 16 2"], tiles: Tiles) -> Float64[Tensor, "n 8 8 2"]:
     """Means of 2 x 2 pixels; the rounding bias alternates 1, 2 along a row.
 
-    Columns are padded to whole blocks before the mean, because the bias reaches the padded columns too; rows only to
-    an even number (whole rows of blocks are padded afterwards).
+    Columns are padded before the mean, because the bias reaches the padded columns too; rows after it.
     """
-    height, width = chroma.shape[-2:]
-    padded = _replicate(chroma, height + height % 2, -(-width // 16) * 16)
-    total = padded[..., 0::2, 0::2] + padded[..., 0::2, 1::2] + padded[..., 1::2, 0::2] + padded[..., 1::2, 1::2]
-    bias = 1 + torch.arange(total.shape[-1], device=chroma.device, dtype=torch.int32) % 2
-    return (total + bias) >> 2
+    total = chroma.unflatten(2, (8, 2)).unflatten(1, (8, 2)).sum((2, 4))
+    bias = 1 + torch.arange(8, device=chroma.device) % 2
+    means = _floor_shift(total + bias[:, None], 2)
+    return means.gather(1, tiles.chroma_rows()[:, :, None, None].expand(means.shape))
 
 
-def _upsample(small: Int32[Tensor, "b c hs ws"]) -> Int32[Tensor, "b c h w"]:
+def _upsample(chroma: Float64[Tensor, "n 2 8 8"], tiles: Tiles) -> Float64[Tensor, "n 2 16 16"]:
     """Twice the size by the triangle filter 3:1 along both axes; planes of at most 2 columns are repeated instead."""
-    if small.shape[-1] <= 2:
-        return small.repeat_interleave(2, -2).repeat_interleave(2, -1)
-    above, below = _neighbours(small, -2)
-    rows = torch.stack([3 * small + above, 3 * small + below], -2).flatten(-3, -2)
-    left, right = _neighbours(rows, -1)
-    return torch.stack([(3 * rows + left + 8) >> 4, (3 * rows + right + 7) >> 4], -1).flatten(-2)
+    halo = tiles.with_neighbours(chroma)
+    near = 3 * halo[:, :, 1:-1]
+    rows = torch.stack([near + halo[:, :, :-2], near + halo[:, :, 2:]], 3).flatten(2, 3)
+    near = 3 * rows[..., 1:-1]
+    columns = torch.stack([near + rows[..., :-2] + 8, near + rows[..., 2:] + 7], -1).flatten(-2)
+    filtered = _floor_shift(columns, 4)
+    if not tiles.some_narrow:
+        return filtered
+    repeated = chroma.repeat_interleave(2, -2).repeat_interleave(2, -1)
+    return torch.where(tiles.narrow[:, None, None, None], repeated, filtered)
 
 
-def _code_plane(
-    plane: Int32[Tensor, "b c h w"], quantisers: Float64[Tensor, "b 8 8"], height: int, width: int
-) -> Int32[Tensor, "b c hn wn"]:
-    """Transform, quantise and back; the part of `height` x `width` pixels that the decoder keeps."""
-    rows, columns = (-(-side // 8) for side in plane.shape[-2:])
-    blocks = _replicate(plane, 8 * rows, 8 * columns).unflatten(-1, (columns, 8)).unflatten(-3, (rows, 8))
-    steps = quantisers[:, None, None, None]
-    samples = _inverse(_quantise(_forward(blocks.transpose(-2, -3).double() - 128), steps))
-    decoded = (samples + 128).clamp(0, 255).int().transpose(-2, -3)
-    return decoded.flatten(-2).flatten(-3, -2)[..., :height, :width]
+def _blocks(luma: Float64[Tensor, "n 16 16"], chroma: Float64[Tensor, "n 8 8 2"]) -> Float64[Tensor, "n 6 8 8"]:
+    """Four blocks of luma and one of each chroma."""
+    four = luma.unflatten(2, (2, 8)).unflatten(1, (2, 8)).transpose(2, 3).flatten(1, 2)
+    return torch.cat([four, chroma.movedim(-1, 1)], 1)
 
 
-def _forward(blocks: Float64[Tensor, "*n 8 8"]) -> Float64[Tensor, "*n 8 8"]:
-    """Cosine transform scaled by 8: rows first, rounding after each pass."""
-    basis = COSINE_BASIS.to(blocks)
-    return _shift(basis @ _shift(blocks @ basis.T, _PASS_BITS), _FORWARD_BITS)
+def _luma(blocks: Float64[Tensor, "n 6 8 8"]) -> Float64[Tensor, "n 16 16"]:
+    """The four blocks of luma side by side."""
+    return blocks[:, :4].unflatten(1, (2, 2)).transpose(2, 3).flatten(3, 4).flatten(1, 2)
 
 
-def _inverse(coefficients: Float64[Tensor, "*n 8 8"]) -> Float64[Tensor, "*n 8 8"]:
-    """Inverse cosine transform: columns first, rounding after each pass."""
-    basis = COSINE_BASIS.to(coefficients)
-    return _shift(_shift(basis.T @ coefficients, _PASS_BITS) @ basis, _INVERSE_BITS)
+def _through_quantiser(
+    blocks: Float64[Tensor, "n 6 8 8"], steps: Float64[Tensor, "n 6 8 8"], tables: Tables
+) -> Float64[Tensor, "n 6 8 8"]:
+    """Samples 0..255 transformed, quantised and back; coefficients, and so `steps`, have columns first.
+
+    Forward rows are transformed first, inverse columns; each pass is along the last axis and ends with a rounding.
+    """
+    basis = tables.basis
+    rows = _round_shift((blocks - 128) @ basis.T, _PASS_BITS)
+    coefficients = _round_shift(rows.mT.contiguous() @ basis.T, _FORWARD_BITS)
+    columns = _round_shift(_quantise(coefficients, steps) @ basis, _PASS_BITS)
+    return (_round_shift(columns.mT.contiguous() @ basis, _INVERSE_BITS) + 128).clamp_(0, 255)
 
 
-def _shift(values: Float64[Tensor, "*n 8 8"], bits: int) -> Float64[Tensor, "*n 8 8"]:
-    """Whole numbers divided by 2^bits, rounded to nearest with ties upwards."""
-    return torch.floor((values + 2.0 ** (bits - 1)) * 2.0**-bits)
-
-
-def _quantise(
-    coefficients: Float64[Tensor, "b *n 8 8"], steps: Float64[Tensor, "b *m 8 8"]
-) -> Float64[Tensor, "b *n 8 8"]:
+def _quantise(coefficients: Float64[Tensor, "*n 8 8"], steps: Float64[Tensor, "*n 8 8"]) -> Float64[Tensor, "*n 8 8"]:
     """The nearest multiple of each step, ties away from zero, of coefficients that are scaled by 8."""
     divisor = 8 * steps
     return coefficients.sign() * torch.floor((coefficients.abs() + divisor / 2) / divisor) * steps
 
 
-def _quality_scale(quality: Int[Tensor, "b"]) -> Int[Tensor, "b"]:
-    """Percentage by which the base quantisers are scaled."""
-    return torch.where(quality < 50, 5000 // quality.clamp(min=1), 200 - 2 * quality)
+def _quantisers(qualities: Sequence[int], device: torch.device) -> Float64[Tensor, "b 6 8 8"]:
+    """Quantiser steps of the six blocks of a tile, columns first."""
+    scales = torch.tensor([5000 // quality if quality < 50 else 200 - 2 * quality for quality in qualities])
+    base = torch.stack([BASE_LUMA.T] * 4 + [BASE_CHROMA.T] * 2)
+    return to_device(((base * scales[:, None, None, None] + 50) // 100).clamp(1, 255).double(), device)
 
 
-def _quantisers(base: Int[Tensor, "8 8"], scale: Int[Tensor, "b"]) -> Float64[Tensor, "b 8 8"]:
-    return ((base.to(scale) * scale[:, None, None] + 50) // 100).clamp(1, 255).double()
+def _floor_shift(values: Float64[Tensor, "*n"], bits: int) -> Float64[Tensor, "*n"]:
+    """Whole numbers divided by 2^bits, rounded down."""
+    return (values * 2.0**-bits).floor_()
 
 
-def _replicate(plane: Int32[Tensor, "b c h w"], height: int, width: int) -> Int32[Tensor, "b c hn wn"]:
-    """Pad below and to the right by repeating the last row and column."""
-    rows = torch.arange(height, device=plane.device).clamp(max=plane.shape[-2] - 1)
-    columns = torch.arange(width, device=plane.device).clamp(max=plane.shape[-1] - 1)
-    return plane[..., rows, :][..., columns]
-
-
-def _neighbours(
-    plane: Int32[Tensor, "b c h w"], axis: int
-) -> tuple[Int32[Tensor, "b c h w"], Int32[Tensor, "b c h w"]]:
-    """For each row or column the one before and the one after it; the outermost stand for themselves."""
-    last = plane.shape[axis] - 1
-    places = torch.arange(last + 1, device=plane.device)
-    before, after = (places - 1).clamp(min=0), (places + 1).clamp(max=last)
-    return plane.index_select(axis, before), plane.index_select(axis, after)
+def _round_shift(values: Float64[Tensor, "*n"], bits: int) -> Float64[Tensor, "*n"]:
+    """Whole numbers divided by 2^bits, rounded to nearest with ties upwards."""
+    return _floor_shift(values + 2.0 ** (bits - 1), bits)

@@ -1,6 +1,11 @@
-"""Constant tables of baseline JPEG: base quantisers (ITU-T T.81, annex K) and the 13-bit cosine basis."""
+"""Constant tables of baseline JPEG: base quantisers (ITU-T T.81, annex K), colour weights and the 13-bit cosine basis."""
+
+from functools import cache
+from typing import NamedTuple
 
 import torch
+from jaxtyping import Float64
+from torch import Tensor
 
 BASE_LUMA = torch.tensor(
     [
@@ -32,3 +37,26 @@ COSINE_BASIS = torch.tensor(
         [2260, -6436, 9633, -11363, 11363, -9633, 6436, -2260],
     ]
 )
+
+# 16-bit fixed-point weights of red, green, blue (rows) in luma, blue chroma, red chroma (columns), and what is added to
+# the sums; then those of the chromas in what is added to luma.
+_CENTRE = (128 << 16) + 32767
+RGB_WEIGHTS = torch.tensor([[19595, -11059, 32768], [38470, -21709, -27439], [7471, 32768, -5329]])
+RGB_OFFSETS = torch.tensor([32768, _CENTRE, _CENTRE])
+CHROMA_WEIGHTS = torch.tensor([[0, -22554, 116130], [91881, -46802, 0]])
+
+
+class Tables(NamedTuple):
+    """The constants on a device, float64."""
+
+    basis: Float64[Tensor, "8 8"]
+    rgb_weights: Float64[Tensor, "3 3"]
+    rgb_offsets: Float64[Tensor, "3"]
+    chroma_weights: Float64[Tensor, "2 3"]
+
+
+@cache
+def tables_on(device: torch.device) -> Tables:
+    """The constants on a device, copied there once."""
+    tables = (COSINE_BASIS, RGB_WEIGHTS, RGB_OFFSETS, CHROMA_WEIGHTS)
+    return Tables(*(table.to(device, torch.float64) for table in tables))

@@ -2,7 +2,7 @@
 
 import math
 
-from src.faces.compiled import inline
+from src.compiled import inline
 from src.faces.factors import Background, Colour
 from src.faces.falloff import mix, smooth
 from src.faces.lighting import blend, dim

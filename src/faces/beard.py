@@ -1,6 +1,6 @@
 """Facial hair on chin, cheeks and upper lip."""
 
-from src.faces.compiled import inline
+from src.compiled import inline
 from src.faces.factors import BeardLook
 from src.faces.falloff import bump, smooth
 from src.faces.features import Features

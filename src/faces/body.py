@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from src.faces.compiled import kernel
+from src.compiled import kernel
 from src.faces.falloff import clamp, mix, smooth
 
 NECK_ROWS, NECK_COLUMNS = 20, 33

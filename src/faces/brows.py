@@ -1,6 +1,6 @@
 """Painting of the eyebrows."""
 
-from src.faces.compiled import inline
+from src.compiled import inline
 from src.faces.falloff import mix, smooth
 from src.faces.features import Features, brow_line
 from src.faces.noise import noise, resolved

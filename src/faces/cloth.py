@@ -1,6 +1,6 @@
 """Painting of neck and clothes, at rest coordinates (x, y) of the body."""
 
-from src.faces.compiled import inline
+from src.compiled import inline
 from src.faces.factors import Clothes, Colour
 from src.faces.falloff import bump, cover, mix, smooth
 from src.faces.lighting import blend, dim

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from src.faces.compiled import kernel
+from src.compiled import kernel
 from src.faces.falloff import bump, smooth
 
 ROWS = 13

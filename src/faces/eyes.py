@@ -2,7 +2,7 @@
 
 import math
 
-from src.faces.compiled import inline
+from src.compiled import inline
 from src.faces.factors import Colour, Expression, EyeLook, Light, SkinLook
 from src.faces.falloff import bump, clamp, cover, mix, smooth
 from src.faces.features import Features, lid_lines

@@ -1,6 +1,6 @@
 """Smooth steps and bumps from which shapes, masks and relief are made."""
 
-from src.faces.compiled import inline
+from src.compiled import inline
 
 
 @inline

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from src.faces.compiled import inline
+from src.compiled import inline
 from src.faces.factors import Expression, FaceShape
 from src.faces.falloff import mix
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from src.faces.compiled import inline, kernel
+from src.compiled import inline, kernel
 from src.faces.factors import GlassesLook
 from src.faces.falloff import cover, mix
 

@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from src.faces.compiled import inline, kernel
+from src.compiled import inline, kernel
 from src.faces.factors import HairLook, Light
 from src.faces.falloff import bump, clamp, mix, smooth
 from src.faces.lighting import hair_light

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from src.faces.compiled import kernel
+from src.compiled import kernel
 from src.faces.features import Features, brow_line, lid_lines, lip_lines
 from src.faces.surface import COLUMNS
 

@@ -2,7 +2,7 @@
 
 import math
 
-from src.faces.compiled import inline
+from src.compiled import inline
 from src.faces.factors import Colour, Light
 from src.faces.falloff import clamp, mix, smooth
 from src.faces.records import rgb

@@ -1,6 +1,6 @@
 """Painting of the lips and of the open mouth."""
 
-from src.faces.compiled import inline
+from src.compiled import inline
 from src.faces.factors import Colour, SkinLook
 from src.faces.falloff import bump, clamp, cover, mix, smooth
 from src.faces.features import Features, lip_lines

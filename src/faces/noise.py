@@ -2,7 +2,7 @@
 
 import math
 
-from src.faces.compiled import inline
+from src.compiled import inline
 from src.faces.falloff import smooth
 
 

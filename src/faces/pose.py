@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from src.faces.compiled import kernel
+from src.compiled import kernel
 from src.faces.factors import Pose
 
 UNIT = 63.0 / 512.0

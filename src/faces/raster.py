@@ -5,7 +5,7 @@ import math
 import numpy as np
 from jaxtyping import Float
 
-from src.faces.compiled import inline, kernel
+from src.compiled import inline, kernel
 
 ATTRIBUTES = 7
 DEPTH, MATERIAL, FIRST = 0, 1, 2

@@ -8,7 +8,7 @@ from typing import Any, get_type_hints
 
 import numpy as np
 
-from src.faces.compiled import inline
+from src.compiled import inline
 from src.faces.factors import Colour
 
 

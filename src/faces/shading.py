@@ -4,11 +4,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from src.compiled import inline, kernel
 from src.faces.background import background
 from src.faces.beard import beard_cover
 from src.faces.brows import brow_cover
 from src.faces.cloth import edge_shade, garment, garment_distance
-from src.faces.compiled import inline, kernel
 from src.faces.eyes import paint_eye
 from src.faces.factors import (
     Background,

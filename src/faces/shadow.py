@@ -5,7 +5,7 @@ import math
 import numpy as np
 from jaxtyping import Float
 
-from src.faces.compiled import kernel
+from src.compiled import kernel
 from src.faces.factors import Colour
 from src.faces.falloff import smooth
 

@@ -2,7 +2,7 @@
 
 import math
 
-from src.faces.compiled import inline
+from src.compiled import inline
 from src.faces.factors import Colour, SkinLook
 from src.faces.falloff import bump, clamp, mix, smooth
 from src.faces.features import Features

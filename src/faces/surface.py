@@ -5,8 +5,8 @@ import math
 import numpy as np
 from jaxtyping import Float
 
+from src.compiled import inline, kernel
 from src.faces.beard import beard_relief
-from src.faces.compiled import inline, kernel
 from src.faces.factors import BeardLook
 from src.faces.falloff import bump, clamp, mix, smooth
 from src.faces.features import Features, lip_lines

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from src.faces.compiled import inline
+from src.compiled import inline
 from src.faces.factors import Camera, Colour
 from src.faces.falloff import clamp, mix
 

@@ -10,6 +10,7 @@ from src.checkpoints.network_file import load_network
 from src.checkpoints.store import StoredRun
 from src.data.plan import Always, Clean, DegradationPlan, ImageOrCode, Share
 from src.data.source import FaceSource
+from src.degradation.chain import Chain, chain_of
 from src.jobs.upstream import Upstreams
 from src.losses.perceptual import PerceptualLoss
 from src.metrics.perceptual_network import build_perceptual
@@ -28,15 +29,26 @@ Network = TypeVar("Network", bound=nn.Module)
 
 def degradation_plan(config: TrainConfig) -> DegradationPlan:
     """How the stage's training faces are degraded."""
+    chains = training_chains(config)
     if config.stage == "code_predictor":
-        return Always(config.code_predictor.degradation)
+        return Always(chains[0])
     if config.stage == "cft":
         cft = config.cft
         phases = cft.phases if cft.fused_sizes else [phase for phase in cft.phases if phase.image_every == 0]
-        return ImageOrCode(phases or cft.phases, cft.small_degradation, cft.large_degradation)
+        return ImageOrCode(phases or cft.phases, *chains)
     if config.stage == "recogniser":
-        return Share(config.recogniser.degradation, config.recogniser.degraded_share)
+        return Share(chains[0], config.recogniser.degraded_share)
     return Clean()
+
+
+def training_chains(config: TrainConfig) -> list[Chain]:
+    """The chains that training faces go through; of stage III the small, then the large one."""
+    recipes = {
+        "code_predictor": [config.code_predictor.degradation],
+        "cft": [config.cft.small_degradation, config.cft.large_degradation],
+        "recogniser": [config.recogniser.degradation],
+    }
+    return [chain_of(recipe) for recipe in recipes.get(config.stage, [])]
 
 
 def build_stage(config: TrainConfig, upstreams: Upstreams, source: FaceSource) -> Stage:

@@ -11,6 +11,7 @@ from src.checkpoints.network_file import load_network
 from src.checkpoints.store import StoredRun
 from src.data import build_source
 from src.data.benchmark import Benchmark, build_benchmark
+from src.data.benchmark_layouts import open_benchmark
 from src.data.image_file import write_png
 from src.faces.grid import image_grid
 from src.jobs.evaluation import Evaluation, Faces, evaluate
@@ -59,8 +60,14 @@ def cache_folder(config: TrainConfig) -> Path:
 
 
 def load_benchmark(config: TrainConfig) -> Benchmark:
-    """The configured benchmark at the scale's image size."""
+    """The configured benchmark at the scale's image size: the frozen one of `benchmark.root`, or cut from the data.
+
+    Raises:
+        UserError: a file of a frozen benchmark does not match its manifest, or its faces have another size.
+    """
     size, split = config.scale.image_size, config.benchmark.split
+    if config.benchmark.root is not None:
+        return open_benchmark(Path(config.benchmark.root), size)
     source = build_source(config.data, split=split, size=size, cache=cache_folder(config))
     return build_benchmark(source, config.benchmark, f"{config.data.kind}-{split}-{size}")
 
@@ -95,7 +102,7 @@ def evaluate_run(
             if not subject.is_baseline:
                 pictures[benchmark.names[i]][subject.column] = evaluation.restored[i]
     for i in shown:
-        pictures[benchmark.names[i]]["HQ"] = benchmark.hq[i]
+        pictures[benchmark.names[i]]["HQ"] = benchmark.clean_faces()[i]
     _write_grid(records_folder(config).parent / "images" / f"{record_stem(config)}.png", pictures)
     return Measured(records, pictures)
 
@@ -121,7 +128,8 @@ def subjects(
     assert isinstance(autoencoder, VqAutoencoder)
     weights = {"vqgan": vqgan.status.weights["vqgan"]}
     stem = record_stem(config) if is_vqgan else f"{AUTOENCODER}-{config.scale.name}"
-    yield Subject(AUTOENCODER, stem, VqganRestorer(autoencoder), benchmark.hq, "reconstruction", not is_vqgan, weights)
+    clean = benchmark.clean_faces()
+    yield Subject(AUTOENCODER, stem, VqganRestorer(autoencoder), clean, "reconstruction", not is_vqgan, weights)
     if not is_vqgan:
         yield from _fidelities(config, run, benchmark, device, dict(provenance.weights))
 

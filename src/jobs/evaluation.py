@@ -49,14 +49,14 @@ def evaluate(
     """
     seconds = 0.0
     batches = []
-    evaluator = suite.evaluator(benchmark.hash)
+    evaluator, hq = suite.evaluator(benchmark.hash), benchmark.clean_faces()
     with tqdm(total=len(benchmark), desc=title, disable=not progress, unit="face", leave=False) as bar:
         for start in range(0, len(benchmark), batch_size):
             part = slice(start, start + batch_size)
             restored, spent = _timed(restorer, channels_first(inputs[part]).to(device))
             seconds += spent
             points = None if benchmark.landmarks is None else torch.from_numpy(benchmark.landmarks[part].copy())
-            evaluator.update(restored, channels_first(benchmark.hq[part]), points)
+            evaluator.update(restored, channels_first(hq[part]), points)
             batches.append(restored.permute(0, 2, 3, 1).cpu().numpy())
             bar.update(restored.shape[0])
     return Evaluation(np.concatenate(batches), evaluator.compute(), _cost(restorer, seconds / len(benchmark), device))

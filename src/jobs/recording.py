@@ -112,9 +112,7 @@ def per_image_table(benchmark: Benchmark, result: SuiteResult) -> pd.DataFrame:
 
 def benchmark_facts(benchmark: Benchmark) -> dict[str, Any]:
     """The benchmark as a record names it; the hash stands for the pixels."""
-    facts = benchmark.manifest()
-    facts.pop("faces")
-    return facts | {"n": len(benchmark)}
+    return benchmark.facts() | {"n": len(benchmark)}
 
 
 def primary_roles(suite: MetricSuite) -> dict[str, str]:

@@ -15,12 +15,10 @@ from pytorch_lightning.loggers import WandbLogger
 from src.checkpoints.files import atomic_path
 from src.checkpoints.store import RunStatus, RunStore, StoredRun, read_run, write_status
 from src.config.identity import effective_config, identity, run_name
-from src.data import FaceSource, build_source
-from src.data.datamodule import FaceDataModule
-from src.data.training_set import TrainingSet
+from src.data import build_source
 from src.degradation.engine import degrade
 from src.jobs.board import print_leaderboard
-from src.jobs.build_stage import build_stage, degradation_plan
+from src.jobs.build_stage import build_stage
 from src.jobs.callbacks import FaceGrid, IterationCheckpoint, ProgressBar, ScalarLog
 from src.jobs.evaluate_run import Measured, cache_folder, evaluate_run
 from src.jobs.failures import clear_failure, write_failure
@@ -28,6 +26,7 @@ from src.jobs.fit import build_trainer, fit, use_threads
 from src.jobs.processes import has_parent, train_upstream
 from src.jobs.quiet import quieten
 from src.jobs.recording import Provenance, command_line
+from src.jobs.training_data import code_targets, training_data
 from src.jobs.upstream import Upstreams, needed_stages
 from src.jobs.verification import evaluate_recogniser
 from src.settings.commands import TrainConfig
@@ -95,26 +94,27 @@ def train(
     pl.seed_everything(config.seed, workers=True, verbose=False)
     source = build_source(config.data, split="train", size=config.scale.image_size, cache=cache_folder(config))
     stage = build_stage(config, upstreams, source)
+    data = training_data(config, source, code_targets(config, source, upstreams))
     if config.trainer.channels_last:
         cast(Any, stage).to(memory_format=torch.channels_last)
     if _is_first_rank():
         _prepare_folder(config, folder, status)
     trainer = build_trainer(config.trainer, folder=folder, callbacks=_callbacks(config, folder), logger=logger)
     try:
-        fit(trainer, stage, _data(config, source), folder)
+        fit(trainer, stage, data, folder)
     except Exception:
         if _is_first_rank():
             write_status(folder, replace(status, state="failed"))
         raise
-    return _finish_training(config, folder, status, stage)
+    return _finish_training(config, folder, status, stage, data.skipped)
 
 
-def _finish_training(config: TrainConfig, folder: Path, status: RunStatus, stage: Stage) -> StoredRun:
+def _finish_training(config: TrainConfig, folder: Path, status: RunStatus, stage: Stage, skipped: int) -> StoredRun:
     if not _is_first_rank():
         return StoredRun(folder, status)
     commit, dirty = git_commit()
     facts = status.facts | {"commit": commit, "dirty": dirty, "iteration": stage.iteration, "hardware": hardware()}
-    facts |= _choices(stage)
+    facts |= _choices(stage) | ({"skipped_images": skipped} if skipped else {})
     written = {"identity": status.identity, "stage": config.stage, "scale": config.scale.name, "commit": commit}
     weights = stage.save_weights(folder / "weights", written)
     return write_status(folder, replace(status, state="finished", weights=weights, facts=facts))
@@ -133,20 +133,6 @@ def _prepare_folder(config: TrainConfig, folder: Path, status: RunStatus) -> Non
         (folder / "train_log.jsonl").unlink(missing_ok=True)
     write_status(folder, status)
     (folder / "config.json").write_text(json.dumps(effective_config(config), indent=2) + "\n")
-
-
-def _data(config: TrainConfig, source: FaceSource) -> FaceDataModule:
-    training = getattr(config, config.stage).training
-    plan = degradation_plan(config)
-    faces = TrainingSet(source, plan, seed=config.seed, flip_probability=config.data.flip_probability)
-    return FaceDataModule(
-        faces,
-        batch_size=training.batch_size,
-        iterations=training.iterations,
-        seed=config.seed,
-        workers=config.trainer.workers,
-        channels_last=config.trainer.channels_last,
-    )
 
 
 def _callbacks(config: TrainConfig, folder: Path) -> list[pl.Callback]:

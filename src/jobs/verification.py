@@ -26,7 +26,10 @@ def evaluate_recogniser(config: TrainConfig, run: StoredRun, device: torch.devic
     network = load_network(run.weights_file("recogniser")).network.to(device)
     benchmark = load_benchmark(replace(config, benchmark=replace(config.benchmark, count=WHOLE_SPLIT)))
     numbers = {
-        **{f"clean_{name}": value for name, value in _verify(network, benchmark.hq, benchmark, device).items()},
+        **{
+            f"clean_{name}": value
+            for name, value in _verify(network, benchmark.clean_faces(), benchmark, device).items()
+        },
         **{f"degraded_{name}": value for name, value in _verify(network, benchmark.lq, benchmark, device).items()},
     }
     with atomic_path(run.folder / "verification.json") as temporary:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from src.settings.data import BenchmarkSettings, DataSettings
+from src.settings.degradation import DegradationRecipe
 from src.settings.scale import ScaleSettings
 from src.settings.stages import CftSettings, CodePredictorSettings, RecogniserSettings, VqganSettings
 
@@ -45,7 +46,7 @@ class MetricsSettings:
 
 @dataclass(kw_only=True)
 class TrainerSettings:
-    """Hardware; nothing here may change a result except precision."""
+    """Hardware; nothing here may change a result, except by precision and by ties of rounding."""
 
     accelerator: str
     """`cpu`, `gpu` or `auto`."""
@@ -59,6 +60,12 @@ class TrainerSettings:
     """Keep image tensors in channels-last memory order."""
     workers: int
     """Loader processes a device."""
+    degradation: str
+    """Where faces are degraded: `loader` (in the loader processes) or `device` (whole batches on the device; the same
+    draws and noise, values differ where rounding ties). WebP, Poisson noise and brush masks need the loader."""
+    code_targets: str
+    """Target codes of stages II and III: `cached` (computed once for every face and its mirror image, kept in the run
+    store by the VQGAN's hash), `on_the_fly`, or `auto` (cached where the training sees each face more than twice)."""
     threads: int
     """Threads of CPU arithmetic; 0 leaves the library's choice."""
     log_every: int
@@ -132,21 +139,27 @@ class LeaderboardConfig:
 
 
 @dataclass(kw_only=True)
-class PreviewConfig:
+class DatasetConfig:
     """Root of `python -m src.dataset`."""
 
     action: str
-    """`preview` writes a contact sheet HQ | LQ; `stats` prints the splits."""
-    output: str
-    """PNG to write."""
-    count: int
-    """Faces on the sheet."""
+    """`preview` (contact sheet HQ | LQ), `stats`, `validate`, `pack` or `benchmark`."""
+    output: str | None
+    """PNG of the preview, folder of the packed store or of the benchmark; null: preview.png, for the others to be given."""
+    n: int | None
+    """Faces of the preview (null: 8) and of the benchmark (null: the whole split)."""
     seed: int
+    """Seed of the degradation draws."""
     size: int
     """Side of the faces, pixels."""
     split: str
+    """Split of the preview and of the benchmark; packing takes all."""
     overwrite: bool
     """Replace `output` if it exists."""
+    workers: int
+    """Processes that decode while packing and validating."""
     data: DataSettings
-    degradations: list[str]
-    """Names of recipes in conf/degradation, one LQ column each."""
+    recipe: DegradationRecipe
+    """What degrades the benchmark."""
+    recipes: list[str]
+    """Names of recipes in conf/degradation, a column of the preview each; of a pair, two."""

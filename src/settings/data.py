@@ -10,9 +10,12 @@ class DataSettings:
     """What every source of faces has."""
 
     kind: str
-    """`synthetic_faces` or `folder`."""
+    """`synthetic_faces`, `folder`, `packed` or `streamed`."""
     flip_probability: float
     """Chance of a horizontal flip of a training face (codeformer.md 3, step 1)."""
+    on_damaged: str = "stop"
+    """What a training image that cannot be decoded does: `stop` ends the training with its path, `skip` lets the next face
+    take its place, and counts it."""
 
 
 @dataclass(kw_only=True)
@@ -33,10 +36,12 @@ class SyntheticFacesSettings(DataSettings):
 
 @dataclass(kw_only=True)
 class FolderSettings(DataSettings):
-    """Any tree of aligned face images."""
+    """Any tree of aligned face images, in a folder or a zip archive."""
 
     root: str
-    """Folder that is searched for images (png, jpg, jpeg, webp, bmp), also in sub-folders."""
+    """Folder or .zip archive that is searched for images (png, jpg, jpeg, webp, bmp), also in sub-folders."""
+    layout: str = "none"
+    """What else the names and files beside the images tell: `none`, `ffhq` or `celeba_hq`, as these are published."""
     table: str | None
     """CSV with a column `file` (relative to `root`) and optional columns split, identity, lookalike_group and
     left_eye_x ... mouth_right_y (pixels of the file). Null: `faces.csv` in `root` if there is one."""
@@ -49,9 +54,32 @@ class FolderSettings(DataSettings):
 
 
 @dataclass(kw_only=True)
+class PackedSettings(DataSettings):
+    """A store that was packed from another source; splits, identities and landmarks are those of the source."""
+
+    root: str
+    """Folder of the store."""
+
+
+@dataclass(kw_only=True)
+class StreamedSettings(DataSettings):
+    """Chunks in a folder or an object storage, packed from another source; fetched when needed."""
+
+    root: str
+    """Folder or address (s3://bucket/folder, gs://...) of the chunks."""
+    cache: str | None
+    """Folder where fetched chunks are kept; null: one in the user's cache folder, named by the address."""
+    cache_limit: str
+    """Size of that folder above which the chunks used longest ago are deleted, for example 25GB."""
+
+
+@dataclass(kw_only=True)
 class BenchmarkSettings:
     """The frozen list of (hq, lq) pairs that every arm of a comparison is evaluated on."""
 
+    root: str | None = None
+    """Folder of a frozen benchmark (`python -m src.dataset benchmark`) or of a published test set in its usual layout; the
+    other keys are then not used. Null cuts the benchmark from `data`."""
     split: str
     """`validation` or `test`."""
     count: int

@@ -1,34 +1,19 @@
-"""A degradation recipe: the chain blur, down-sample, noise, JPEG, resize back, with the range of each draw."""
+"""A degradation recipe: a chain of operations, each with the ranges of its random parameters."""
 
 from dataclasses import dataclass
-
-
-@dataclass(kw_only=True)
-class BlurSettings:
-    """Gaussian blur (codeformer.md 3, step 3)."""
-
-    kernel_size: int
-    """Taps a side, odd."""
-    isotropic_probability: float
-    """Chance of one sigma for both axes; otherwise two sigmas and an angle are drawn."""
-    sigma: list[float]
-    """[lowest, highest] standard deviation of the kernel, pixels of the reference size."""
+from typing import Any
 
 
 @dataclass(kw_only=True)
 class DegradationRecipe:
-    """Ranges of one published degradation; a step that is null is left out."""
+    """What a clean face goes through, in the order applied."""
 
     name: str
     """Name shown in records."""
     reference_size: int | None
-    """Image side in pixels to which `blur.sigma` and `downsample` refer. On images of side s the sigma is scaled by
-    s / reference_size and the down-sampled side is min(s, reference_size / r), so that a face loses the same detail at any
-    size; null takes both in pixels of the image at hand. At s == reference_size both are the published chain."""
-    blur: BlurSettings | None
-    downsample: list[float] | None
-    """[lowest, highest] down-sampling factor r."""
-    noise: list[float] | None
-    """[lowest, highest] standard deviation of the Gaussian noise, levels of 255."""
-    jpeg_quality: list[float] | None
-    """[lowest, highest] JPEG quality; the draw is truncated to an integer."""
+    """Image side in pixels to which lengths (sigma, motion, brush) and down-sampling factors refer. On images of side s
+    lengths are scaled by s / reference_size and a down-sampled side is min(s, reference_size / r), so that a face loses the
+    same detail at any size; null takes both in pixels of the image at hand. At s == reference_size both are as published."""
+    steps: dict[str, Any]
+    """Operation -> its parameters, in the order applied; null leaves one out. The operations with their parameters, units
+    and limits stand in src/degradation/operations.py; one that occurs again gets a number (`blur_2`)."""

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from src.checkpoints.network_file import save_network
-from src.degradation.draw import keyed_generator
+from src.degradation.keyed import SampleKey, keyed_uniforms, stream_number
 from src.losses.perceptual import PerceptualLoss
 from src.networks.codeformer import CodeFormer
 from src.networks.discriminator import PatchDiscriminator
@@ -17,7 +17,7 @@ from src.networks.vq_autoencoder import VqAutoencoder
 from src.settings.scale import ScaleSettings
 from src.settings.schedule import is_image_iteration, phase_of
 from src.settings.stages import CftSettings
-from src.stages.code_predictor import code_objective, code_terms
+from src.stages.code_predictor import code_objective, code_terms, target_codes
 from src.stages.codeformer_weights import codeformer_sizes, with_fusion
 from src.stages.frozen import Frozen
 from src.stages.image_objective import discriminator_loss, image_objective
@@ -77,7 +77,8 @@ class CftStage(Stage):
         if self.settings.training_fidelity == "fixed":
             return phase_of(self.settings.phases, self.iteration).fidelity
         low, high = self.settings.sampled_fidelity
-        return float(keyed_generator(self.seed, 0, self.iteration, "fidelity").uniform(low, high))
+        share = keyed_uniforms(SampleKey(self.seed, 0, self.iteration), stream_number("fidelity"), 1)[0]
+        return low + (high - low) * float(share)
 
     def step(self, batch: Batch) -> dict[str, Tensor]:
         """Generator step, weight average, discriminator step on image iterations."""
@@ -95,7 +96,7 @@ class CftStage(Stage):
 
     def _generator_step(self, optimizer: LightningOptimizer, batch: Batch) -> tuple[Tensor | None, dict[str, Tensor]]:
         with torch.no_grad():
-            codes = self.vqgan.network.codes(batch["hq"])
+            codes = target_codes(batch, self.vqgan.network)
             target = self.network.quantize.lookup(codes)
         on_image = self.takes_image_losses
         prediction = self.network.predict_codes(batch["lq"], with_features=on_image)

@@ -1,8 +1,10 @@
 """Stage II: encoder and Transformer learn to predict the codes of the clean face (codeformer.md 2.3)."""
 
+from math import isqrt
 from pathlib import Path
 
 import torch
+from jaxtyping import Int
 from torch import Tensor
 from torch.optim import Optimizer
 
@@ -16,6 +18,14 @@ from src.stages.codeformer_weights import codeformer_sizes
 from src.stages.frozen import Frozen
 from src.stages.stage import Batch, Stage
 from src.stages.weight_average import WeightAverage
+
+
+def target_codes(batch: Batch, vqgan: VqAutoencoder) -> Int[Tensor, "b h w"]:
+    """Codes of the clean faces: those that came with the batch, else computed."""
+    if "codes" not in batch:
+        return vqgan.codes(batch["hq"])
+    side = isqrt(batch["codes"].shape[1])
+    return batch["codes"].unflatten(1, (side, side))
 
 
 def code_terms(prediction: CodePrediction, codes: Tensor, target: Tensor) -> dict[str, Tensor]:
@@ -59,7 +69,7 @@ class CodePredictorStage(Stage):
     def step(self, batch: Batch) -> dict[str, Tensor]:
         """One step on the code losses."""
         with torch.no_grad():
-            codes = self.vqgan.network.codes(batch["hq"])
+            codes = target_codes(batch, self.vqgan.network)
             target = self.network.quantize.lookup(codes)
         terms = code_terms(self.network.predict_codes(batch["lq"]), codes, target)
         self.guard(terms)

@@ -12,6 +12,7 @@ from src.checkpoints import published
 from src.config.compose import CONFIG_DIR, compose_train, typed
 from src.config.schema import register
 from src.config.validate import validate
+from src.degradation.recipes import joint_names, recipe_names
 from src.settings.data import FolderSettings
 from src.settings.errors import UserError
 
@@ -32,7 +33,8 @@ def options(group: str) -> list[str]:
 
 CHOICES = [
     *(f"{group}={name}" for group in ("scale", "arm", "trainer", "logger", "metrics") for name in options(group)),
-    *(f"degradation@{place}={name}" for place in RECIPES for name in options("degradation")),
+    *(f"degradation@{place}={name}" for place in RECIPES for name in recipe_names()),
+    *(f"degradation@cft={name}" for name in joint_names()),
 ]
 
 

@@ -55,13 +55,14 @@ def of(*overrides: str, **ingredients: str) -> str:
         "evaluation.fidelities=[0.5]",
         "evaluation.batch_size=1",
         "benchmark.count=3",
-        "benchmark.degradation.noise=[0,1]",
+        "benchmark.degradation.steps.gaussian_noise.std=[0,1]",
         "metrics.primary=psnr",
         "metrics.family=offline",
         "vqgan.training.iterations=77",
         "recogniser.training.iterations=77",
         "upstream.vqgan=train",
         "cft.sampled_fidelity=[0.2,0.3]",
+        "cft.small_degradation.steps.jpeg.quality=[60.0,100.0]",
     ],
 )
 def test_unchanged_by(override: str) -> None:
@@ -93,8 +94,8 @@ def test_unchanged_by(override: str) -> None:
         "cft.image_losses.perceptual=0.5",
         "cft.code_losses.token=1",
         "cft.phases=[{until: 120, image_every: 1, fidelity: 0.5}]",
-        "cft.large_degradation.noise=[0,1]",
-        "cft.small_degradation.blur.sigma=[1,2]",
+        "cft.large_degradation.steps.gaussian_noise.std=[0,1]",
+        "cft.small_degradation.steps.blur.sigma=[1,2]",
     ],
 )
 def test_changed_by(override: str) -> None:

@@ -36,7 +36,11 @@ WRONG = {
     "benchmark.split=train": "benchmark.split: 'train'",
     "benchmark.count=0": "benchmark.count: 0",
     "benchmark.seed=-2": "benchmark.seed: -2",
-    "benchmark.degradation.noise=[5,1]": "benchmark.degradation",
+    "benchmark.degradation.steps.gaussian_noise.std=[5,1]": "benchmark.degradation: steps.gaussian_noise.std is [5, 1]",
+    "recogniser.degradation.steps.jpeg.quality=[0,80]": "recogniser.degradation: steps.jpeg.quality is [0, 80]",
+    "cft.small_degradation.steps.blur.kernel_size=40": "cft.small_degradation: steps.blur.kernel_size is 40",
+    "cft.large_degradation.steps.blur.kernels=round": "cft.large_degradation: steps.blur.kernels is 'round'",
+    "+code_predictor.degradation.steps.sharpen={a: 1}": "code_predictor.degradation: steps.sharpen is no known",
     "metrics.family=paper": "metrics.family: 'paper'",
     "metrics.primary=lpips": "metrics.primary: 'lpips'",
     "metrics.bootstrap_resamples=10": "metrics.bootstrap_resamples: 10",
@@ -78,3 +82,15 @@ def test_a_global_batch_divides_by_the_devices_of_all_nodes() -> None:
     validate(compose_train([*sizes, "trainer.devices=4", "trainer.num_nodes=2"]))
     with pytest.raises(UserError, match=r"vqgan\.training\.batch_size: 8 .*12"):
         validate(compose_train([*sizes, "trainer.devices=4", "trainer.num_nodes=3"]))
+
+
+def test_the_device_refuses_steps_that_it_does_not_have() -> None:
+    stage = ["stage=code_predictor", "degradation@code_predictor.degradation=codeformer_inpainting"]
+    validate(compose_train(stage))
+    with pytest.raises(
+        UserError, match=r"^code_predictor\.degradation: steps\.brush_mask.*trainer\.degradation=loader"
+    ):
+        validate(compose_train([*stage, "trainer.degradation=device"]))
+    validate(
+        compose_train(["stage=cft", "degradation@benchmark.degradation=second_order", "trainer.degradation=device"])
+    )

@@ -1,14 +1,16 @@
-from dataclasses import replace
+import tempfile
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
 
-from src.data import FaceSource
-from src.data.benchmark import build_benchmark
+from src.data import FaceSource, image_stack
+from src.data.benchmark import assemble, build_benchmark
 from src.degradation.engine import degrade
 from src.degradation.recipes import load_recipe
 from src.settings.data import BenchmarkSettings
 from src.settings.errors import UserError
+from tests.degradation.chains import changed
 
 
 class Noise:
@@ -38,7 +40,7 @@ class Noise:
 
 
 def settings(**changes) -> BenchmarkSettings:
-    values = {"split": "test", "count": 4, "seed": 1000, "degradation": load_recipe("codeformer_large")}
+    values = {"root": None, "split": "test", "count": 4, "seed": 1000, "degradation": load_recipe("codeformer_large")}
     return BenchmarkSettings(**(values | changes))
 
 
@@ -76,6 +78,42 @@ def test_all_faces_are_taken_if_there_are_fewer_and_points_must_be_complete():
     assert benchmark.landmarks is None
     with pytest.raises(UserError, match=r"benchmark\.count: 0 must be 1 or more"):
         build_benchmark(Noise(3), settings(count=0), "b")
+
+
+def test_a_recipe_that_greys_the_target_changes_hq_too():
+    recipe = changed("identity", grey={"probability": 1.0, "of_target": True})
+    benchmark = build_benchmark(Noise(3), settings(degradation=recipe), "b")
+    assert benchmark.hq is not None
+    assert (benchmark.hq[..., :1] == benchmark.hq).all()
+    assert (benchmark.hq[0] != Noise(3).image(0)).any()
+
+
+def test_faces_without_originals_are_told_apart_and_refused_where_originals_are_needed():
+    pairs = build_benchmark(Noise(3), settings(), "b")
+    known = {"hq", "hash", "name"}
+    values = {key.name: getattr(pairs, key.name) for key in fields(pairs) if key.name not in known}
+    lists = {"identities": pairs.identities.tolist(), "landmarks": list(pairs.landmarks)}
+    photos = assemble(**values | lists | {"hq": None, "name": "photos"})
+    assert (photos.hash == pairs.hash, len(photos), photos.size) == (False, 3, 32)
+    assert photos.manifest()["faces"][0]["hq"] is None
+    assert (pairs.clean_faces() == pairs.hq).all()
+    with pytest.raises(UserError, match="photos holds photographs without clean originals"):
+        photos.clean_faces()
+
+
+def test_stacks_above_the_limit_lie_on_disk_with_the_same_benchmark(monkeypatch, tmp_path):
+    in_memory = build_benchmark(Noise(3), settings(), "b")
+    monkeypatch.setattr(image_stack, "IN_MEMORY", 3 * 32 * 32 * 3 - 1)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    on_disk = build_benchmark(Noise(3), settings(), "b")
+    assert isinstance(on_disk.lq, np.memmap)
+    assert not isinstance(in_memory.lq, np.memmap)
+    assert (on_disk.hash, on_disk.manifest()) == (in_memory.hash, in_memory.manifest())
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(ValueError, match="read-only"):
+        on_disk.lq[0] = 0
+    with pytest.raises(UserError, match=r"has no room for .* GiB of images .*set TMPDIR"):
+        image_stack.empty_stack(2**20, 2**20)
 
 
 def test_arrays_are_frozen():

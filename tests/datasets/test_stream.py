@@ -1,16 +1,20 @@
 """The training stream: what an iteration sees depends on (seed, iteration) alone."""
 
+from dataclasses import replace
 from itertools import islice
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from torch.utils.data import DataLoader
 
-from src.config.compose import compose_train
+from src.data.damage import Stop
 from src.data.plan import Always, Clean, ImageOrCode, Share
 from src.data.stream import Key, StreamSampler, keys_of_iteration
-from src.data.training_set import TrainingSet
+from src.data.training_set import DegradedFaces, Sampling, collate
+from src.degradation.chain import Chain, chain_of
+from src.degradation.recipes import load_joint, load_recipe
 from src.settings.stages import FidelityPhase
 from tests.stages.small import RandomFaces
 
@@ -23,9 +27,12 @@ def batches(start: int = 0, rank: int = 0, world_size: int = 1, iterations: int 
     return list(StreamSampler(**STREAM, iterations=iterations, **place))
 
 
+HOW = Sampling(seed=3, flip_probability=0.5, damage=Stop())
+
+
 @pytest.fixture(scope="module")
-def recipe():
-    return compose_train(["degradation@benchmark.degradation=codeformer_small"]).benchmark.degradation
+def recipe() -> Chain:
+    return chain_of(load_recipe("codeformer_small"))
 
 
 def test_every_pass_is_a_permutation_of_its_own() -> None:
@@ -59,36 +66,38 @@ def test_a_late_start_gives_the_rest_of_the_whole_stream(start: int) -> None:
     assert len(StreamSampler(**STREAM, iterations=20, start=start, rank=0, world_size=1)) == 20
 
 
-def samples(workers: int, recipe, iterations: int = 6, seed: int = 3) -> list[dict[str, torch.Tensor]]:
+def samples(workers: int, recipe: Chain, iterations: int = 6, seed: int = 3) -> list[dict[str, Any]]:
     """Batches as a stage gets them."""
-    faces = TrainingSet(RandomFaces(), Always(recipe), seed=seed, flip_probability=0.5)
+    faces = DegradedFaces(RandomFaces(), Always(recipe), replace(HOW, seed=seed))
     sampler = StreamSampler(**STREAM | {"seed": seed}, iterations=iterations, start=0, rank=0, world_size=1)
-    return list(DataLoader(faces, batch_sampler=sampler, num_workers=workers))
+    return list(DataLoader(faces, batch_sampler=sampler, collate_fn=collate, num_workers=workers))
 
 
-def equal(a: list[dict[str, torch.Tensor]], b: list[dict[str, torch.Tensor]]) -> bool:
+def equal(a: list[dict[str, Any]], b: list[dict[str, Any]]) -> bool:
     return len(a) == len(b) and all(
-        one.keys() == two.keys() and all(torch.equal(one[name], two[name]) for name in one)
+        one.keys() == two.keys()
+        and all(torch.equal(value, two[name]) for name, value in one.items() if isinstance(value, torch.Tensor))
+        and one["keys"] == two["keys"]
         for one, two in zip(a, b, strict=True)
     )
 
 
 @pytest.mark.filterwarnings("ignore:This DataLoader will create")  # on machines of fewer than four cores
-def test_samples_are_byte_equal_whatever_the_workers(recipe) -> None:
+def test_samples_are_byte_equal_whatever_the_workers(recipe: Chain) -> None:
     alone = samples(0, recipe)
     assert alone[0]["hq"].dtype == torch.uint8
-    assert alone[0]["lq"].shape == (4, 3, 32, 32)
+    assert alone[0]["lq"].shape == (4, 32, 32, 3)
     assert all(equal(samples(workers, recipe), alone) for workers in (1, 4))
     assert not equal(samples(0, recipe, seed=4), alone)
 
 
-def test_a_face_is_degraded_anew_in_every_pass_and_flipped_with_its_copy(recipe) -> None:
-    faces = TrainingSet(RandomFaces(), Always(recipe), seed=3, flip_probability=0.5)
-    clean = TrainingSet(RandomFaces(), Clean(), seed=3, flip_probability=0.5)
+def test_a_face_is_degraded_anew_in_every_pass_and_flipped_with_its_copy(recipe: Chain) -> None:
+    faces = DegradedFaces(RandomFaces(), Always(recipe), HOW)
+    clean = DegradedFaces(RandomFaces(), Clean(), HOW)
     seen = [faces[Key(1, epoch, 2)] for epoch in range(8)]
     assert len({sample["lq"].numpy().tobytes() for sample in seen}) == 8
-    upright = torch.from_numpy(RandomFaces().image(2).transpose(2, 0, 1).copy())
-    flips = [torch.equal(sample["hq"], upright.flip(-1)) for sample in seen]
+    upright = torch.from_numpy(RandomFaces().image(2))
+    flips = [torch.equal(sample["hq"], upright.flip(1)) for sample in seen]
     assert all(flip or torch.equal(sample["hq"], upright) for flip, sample in zip(flips, seen, strict=True))
     assert set(flips) == {True, False}
     unchanged = clean[Key(1, 0, 2)]
@@ -96,14 +105,13 @@ def test_a_face_is_degraded_anew_in_every_pass_and_flipped_with_its_copy(recipe)
     assert torch.equal(unchanged["hq"], seen[0]["hq"])
 
 
-def test_the_iteration_itself_changes_no_pixel(recipe) -> None:
-    faces = TrainingSet(RandomFaces(), Always(recipe), seed=3, flip_probability=0.5)
+def test_the_iteration_itself_changes_no_pixel(recipe: Chain) -> None:
+    faces = DegradedFaces(RandomFaces(), Always(recipe), HOW)
     assert torch.equal(faces[Key(1, 0, 2)]["lq"], faces[Key(99, 0, 2)]["lq"])
 
 
 def test_image_iterations_get_the_small_degradation() -> None:
-    cft = compose_train(["scale=paper512"]).cft
-    small, large = cft.small_degradation, cft.large_degradation
+    small, large = map(chain_of, load_joint("codeformer_joint"))
     phases = [
         FidelityPhase(until=2, image_every=1, fidelity=1.0),
         FidelityPhase(until=4, image_every=0, fidelity=0.0),
@@ -117,7 +125,7 @@ def test_image_iterations_get_the_small_degradation() -> None:
 
 
 @pytest.mark.parametrize("share", [0.0, 0.25, 1.0])
-def test_share_degrades_that_part_of_the_samples(recipe, share: float) -> None:
+def test_share_degrades_that_part_of_the_samples(recipe: Chain, share: float) -> None:
     plan = Share(recipe, share)
     chosen = [plan(Key(1, epoch, face), 0) is recipe for epoch in range(20) for face in range(50)]
     assert np.mean(chosen) == pytest.approx(share, abs=3 * np.sqrt(share * (1 - share) / 1000))

@@ -5,8 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from src.degradation import operations
+from src.degradation.codecs import encode_and_decode
+from src.degradation.draw import KernelDraw, ResizeDraw
+from src.degradation.filtering import blur, blur_and_resize, resize, resize_to_levels
 from src.degradation.kernels import gaussian_kernel, gaussian_taps
+from src.degradation.levels_resize import round_levels
 
 Golden = dict[str, np.ndarray]
 
@@ -19,14 +22,14 @@ def golden(root: Path) -> Golden:
 
 @pytest.fixture(scope="module")
 def smooth() -> np.ndarray:
-    """The smooth input of GOLDEN.md as an HWC float32 image in [0, 1]."""
+    """The smooth input of GOLDEN.md as float32 levels, HWC."""
     y, x = np.mgrid[0:512, 0:512] / 512
     planes = [
         0.6 * np.sin(2 * np.pi * ((c + 1) * x + 0.25 * c)) * np.cos(2 * np.pi * (3 - c) * y)
         + 0.3 * np.cos(2 * np.pi * (c + 2) * (x + y))
         for c in range(3)
     ]
-    return (np.stack(planes, -1).astype(np.float32) + 1) / 2
+    return (np.stack(planes, -1).astype(np.float32) + 1) / 2 * np.float32(255)
 
 
 def test_kernels_equal_the_official_ones(golden: Golden) -> None:
@@ -41,23 +44,25 @@ def test_kernels_equal_the_official_ones(golden: Golden) -> None:
 
 def test_chain_equals_the_official_one_step_by_step(golden: Golden, smooth: np.ndarray) -> None:
     _, sigma_x, sigma_y, angle, factor, quality = golden["deg_params"].tolist()
-    blurred = operations.blur_anisotropic(smooth, 41, sigma_x, sigma_y, angle)
-    np.testing.assert_allclose(blurred[::32, ::32], golden["deg_blur_sub"], atol=1e-6)
+    kernel = KernelDraw(kind="anisotropic", size=41, sigma_x=sigma_x, sigma_y=sigma_y, angle=angle)
+    np.testing.assert_allclose(blur(smooth, kernel)[::32, ::32] / 255, golden["deg_blur_sub"], atol=1e-6)
 
     side = int(512 // factor)
     assert side == int(golden["deg_small_size"])
-    small = operations.resize(blurred, side)
-    np.testing.assert_allclose(small[::8, ::8], golden["deg_small"], atol=1e-6)
+    down = ResizeDraw(side=side, interpolation="bilinear")
+    small = resize(blur(smooth, kernel), down)
+    np.testing.assert_allclose(small[::8, ::8] / 255, golden["deg_small"], atol=1e-6)
+    np.testing.assert_allclose(blur_and_resize(smooth, kernel, down), small, atol=2e-6 * 255)
 
-    # The golden noise comes from the legacy generator, so only the clip and the scale of `add_noise` are shared.
+    # The golden noise comes from NumPy's legacy generator, not from a key.
     noise = np.random.RandomState(123).randn(side, side, 3).astype(np.float32)
-    noisy = np.clip(small + noise * np.float32(11 / 255), 0, 1)
-    np.testing.assert_allclose(noisy[::8, ::8], golden["deg_noisy_sub"], atol=1e-6)
+    noisy = np.clip(small + noise * np.float32(11), 0, 255)
+    np.testing.assert_allclose(noisy[::8, ::8] / 255, golden["deg_noisy_sub"], atol=1e-6)
 
     # The golden image counts its channels as BGR.
-    rounded = operations.round_levels(np.ascontiguousarray(noisy[..., ::-1]) * np.float32(255))
-    decoded = np.ascontiguousarray(operations.jpeg(rounded, int(quality))[..., ::-1])
+    rounded = round_levels(np.ascontiguousarray(noisy[..., ::-1]))
+    decoded = np.ascontiguousarray(encode_and_decode(rounded, "jpeg", int(quality))[..., ::-1])
     np.testing.assert_allclose(decoded[::8, ::8] / 255, golden["deg_jpeg_sub"], atol=3 / 255 + 1e-6)
 
-    final = operations.round_levels(operations.resize(decoded.astype(np.float32), 512)) / 255
+    final = round_levels(resize_to_levels(decoded, ResizeDraw(side=512, interpolation="bilinear"))) / 255
     np.testing.assert_allclose(final[::32, ::32], golden["deg_final_sub"], atol=3 / 255 + 1e-6)

@@ -5,8 +5,10 @@ import numpy as np
 import pytest
 import torch
 
-from src.degradation.integer_jpeg import jpeg_roundtrip
-from src.degradation.operations import jpeg
+from src.degradation.canvas import Canvas
+from src.degradation.codecs import encode_and_decode
+from src.degradation.draw import CodecDraw
+from src.degradation.integer_jpeg import jpeg_canvas, jpeg_roundtrip
 
 SIDES = [1, 2, 3, 4, 5, 8, 9, 15, 16, 17, 23, 24, 25, 31, 33, 48, 50, 64, 77, 101, 128, 171, 199]
 
@@ -25,7 +27,9 @@ def check(height: int, width: int, qualities: list[int]) -> None:
         batch = torch.from_numpy(image).permute(2, 0, 1).repeat(len(qualities), 1, 1, 1)
         found = jpeg_roundtrip(batch, torch.tensor(qualities)).permute(0, 2, 3, 1).numpy()
         for quality, decoded in zip(qualities, found, strict=True):
-            np.testing.assert_array_equal(decoded, jpeg(image, quality), err_msg=f"quality {quality}")
+            np.testing.assert_array_equal(
+                decoded, encode_and_decode(image, "jpeg", quality), err_msg=f"quality {quality}"
+            )
 
 
 @pytest.mark.parametrize("side", SIDES)
@@ -40,3 +44,24 @@ def test_rectangles(height: int, width: int) -> None:
 
 def test_every_quality() -> None:
     check(26, 26, list(range(1, 101)))
+
+
+def test_images_of_all_sizes_in_one_batch() -> None:
+    """Every quality; between the coded images stand some that are left alone."""
+    sides = [*range(1, 131), 255, 256, 300]
+    rng = np.random.default_rng(0)
+    levels = torch.full((len(sides), 3, 300, 300), 1e6)
+    images = [contents(side, side)[place % 3] for place, side in enumerate(sides)]
+    for plane, image in zip(levels, images, strict=True):
+        offsets = rng.uniform(-0.45, 0.45, image.shape).astype(np.float32)
+        plane[:, : len(image), : len(image)] = torch.from_numpy(image + offsets).permute(2, 0, 1)
+    picks = [place for place in range(len(sides)) if place % 5 != 3]
+    qualities = [1 + 37 * place % 100 for place in picks]
+    draws = [CodecDraw(codec="jpeg", quality=quality) for quality in qualities]
+    coded = jpeg_canvas(Canvas(levels, tuple(sides)), picks, draws)
+    found = [plane[:, :side, :side] for plane, side in zip(coded.levels, sides, strict=True)]
+    for pick, quality in zip(picks, qualities, strict=True):
+        expected = encode_and_decode(images[pick], "jpeg", quality)
+        np.testing.assert_array_equal(found[pick].permute(1, 2, 0).numpy(), expected, err_msg=f"side {sides[pick]}")
+    for place in set(range(len(sides))) - set(picks):
+        assert torch.equal(found[place], levels[place, :, : sides[place], : sides[place]])

@@ -6,8 +6,9 @@ import numpy as np
 import pytorch_lightning as pl
 
 from src.config.compose import compose_train
+from src.data.damage import Stop
 from src.data.datamodule import FaceDataModule
-from src.data.training_set import TrainingSet
+from src.data.training_set import DegradedFaces, Sampling
 from src.jobs.build_stage import degradation_plan
 from src.networks import CodeFormer, PatchDiscriminator, VqAutoencoder
 from src.settings.commands import TrainConfig
@@ -99,7 +100,7 @@ def small_stage(config: TrainConfig) -> Stage:
 def small_data(config: TrainConfig) -> FaceDataModule:
     """The stage's stream over random faces."""
     training = getattr(config, config.stage).training
-    faces = TrainingSet(RandomFaces(), degradation_plan(config), seed=0, flip_probability=0.5)
+    faces = DegradedFaces(RandomFaces(), degradation_plan(config), Sampling(0, 0.5, Stop()))
     return FaceDataModule(
         faces, batch_size=training.batch_size, iterations=training.iterations, seed=0, workers=0, channels_last=False
     )

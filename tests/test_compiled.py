@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from src.faces import compiled
+from src import compiled
 
 
 @compiled.inline
@@ -18,12 +18,12 @@ def _length(x: float, y: float) -> float:
 
 
 def test_without_a_folder(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(compiled, "_FOLDER", None)
+    monkeypatch.setattr(compiled, "cache_folder", lambda package: None)
     assert compiled.kernel(_length)(3.0, 4.0) == 5.0
 
 
 def test_cache_goes_to_the_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setattr(compiled, "_FOLDER", tmp_path)
+    monkeypatch.setattr(compiled, "cache_folder", lambda package: tmp_path)
     assert compiled.kernel(_length)(3.0, 4.0) == 5.0
     assert list(tmp_path.rglob("*.nbi"))
 
@@ -32,6 +32,6 @@ def test_unwritable_folder_is_passed_over(monkeypatch: pytest.MonkeyPatch, tmp_p
     blocked = tmp_path / "file"
     blocked.write_text("")
     monkeypatch.setattr(compiled, "_writable", lambda folder: False)
-    assert compiled._cache_folder() is None
+    assert compiled.cache_folder(tmp_path) is None
     monkeypatch.undo()
     assert not compiled._writable(blocked / "inside")

@@ -1,0 +1,133 @@
+"""A packed store: decoded faces end to end in one file that is memory-mapped, with an index of what they are.
+
+`images.bin` holds the pixels (uint8, n x s x s x 3), `index.json` a row a face with the SHA-256 of its pixels, `store.json`
+what made them. `store.json` is written last: a folder without it is unfinished.
+"""
+
+import hashlib
+import json
+import mmap
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import UInt8
+from tqdm import tqdm
+
+from src.settings.errors import UserError
+
+FORMAT = 1
+IMAGES, INDEX, STORE = "images.bin", "index.json", "store.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class PackedFace:
+    """One row of the index."""
+
+    name: str
+    split: str
+    identity: int
+    """Label within the split."""
+    landmarks: list[list[float]] | None
+    """Five points (x, y), pixels of the stored face."""
+    sha256: str
+    """Of the stored pixels."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoreFacts:
+    """What `store.json` tells."""
+
+    format: int
+    count: int
+    size: int
+    """Side of every face, pixels."""
+    source: str
+    """Fingerprint of what was packed."""
+    index_sha256: str
+    libraries: dict[str, str]
+    """Versions of what decoded and resized the faces."""
+
+
+class PackedStore:
+    """A finished store, memory-mapped; pickled as its folder, so that loader processes share the pages.
+
+    Raises:
+        UserError: the folder is no store, is unfinished, of another format, or a file is cut short or damaged.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.facts = _read_facts(folder)
+        self.index = _read_index(folder, self.facts)
+        self.images: UInt8[np.ndarray, "n s s 3"] = _map_images(folder / IMAGES, self.facts)
+
+    def __reduce__(self) -> tuple[type["PackedStore"], tuple[Path]]:
+        return PackedStore, (self.folder,)
+
+    def differing(self, rows: Sequence[int]) -> Iterator[str]:
+        """Names of the faces whose pixels no longer have the hash of the index."""
+        for row in tqdm(rows, desc=f"checking {len(rows):,} faces", unit="face", leave=False, disable=None):
+            if hashlib.sha256(self.images[row].tobytes()).hexdigest() != self.index[row].sha256:
+                yield self.index[row].name
+
+
+def index_text(faces: Sequence[PackedFace]) -> str:
+    """The index as it is written."""
+    return json.dumps([asdict(face) for face in faces], indent=0) + "\n"
+
+
+def store_text(facts: StoreFacts) -> str:
+    """The facts as they are written."""
+    return json.dumps(asdict(facts), indent=2) + "\n"
+
+
+def is_store(folder: Path) -> bool:
+    """Whether a folder holds a packed store, finished or not."""
+    return (folder / STORE).is_file() or (folder / "packing.json").is_file()
+
+
+def _read_facts(folder: Path) -> StoreFacts:
+    if not (folder / STORE).is_file():
+        state = "an unfinished packed store" if is_store(folder) else "no packed store"
+        raise UserError(
+            f"data.root: {folder} holds {state}; make or finish it with `python -m src.dataset pack source=<faces> "
+            f"output={folder}`"
+        )
+    try:
+        content: Any = json.loads((folder / STORE).read_text(encoding="utf-8"))
+        facts = StoreFacts(**content)
+    except (OSError, ValueError, TypeError) as error:
+        raise UserError(f"{folder / STORE}: cannot be read ({error}); pack the faces again") from None
+    if facts.format != FORMAT:
+        raise UserError(f"{folder / STORE}: has format {facts.format}, expected {FORMAT}; pack the faces again")
+    return facts
+
+
+def _read_index(folder: Path, facts: StoreFacts) -> list[PackedFace]:
+    path = folder / INDEX
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror}); pack the faces again") from None
+    if hashlib.sha256(data).hexdigest() != facts.index_sha256:
+        raise UserError(f"{path}: is not the index that was written with the store; restore it or pack the faces again")
+    return [PackedFace(**row) for row in json.loads(data)]
+
+
+def _map_images(path: Path, facts: StoreFacts) -> UInt8[np.ndarray, "n s s 3"]:
+    shape = (facts.count, facts.size, facts.size, 3)
+    try:
+        with path.open("rb") as handle:
+            mapped = mmap.mmap(handle.fileno(), 0, access=mmap.ACCESS_READ)
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path}: cannot be read ({error}); restore it or pack the faces again") from None
+    if len(mapped) != int(np.prod(shape)):
+        raise UserError(
+            f"{path}: has {len(mapped):,} bytes, expected {int(np.prod(shape)):,}; restore it or pack the faces again"
+        )
+    # Training reads in random order: reading ahead would fetch faces that nobody asked for.
+    mapped.madvise(mmap.MADV_RANDOM)
+    return np.frombuffer(mapped, np.uint8).reshape(shape)

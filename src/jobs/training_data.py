@@ -1,0 +1,95 @@
+"""The training stream of a run: faces, degradations, and cached target codes where they pay."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from jaxtyping import Int16
+from tqdm import tqdm
+
+from src.checkpoints.network_file import load_network
+from src.data import FaceSource
+from src.data.code_targets import LARGEST_CODEBOOK, CodeTargets, targets_path, write_code_targets
+from src.data.damage import damage_policy
+from src.data.datamodule import FaceDataModule
+from src.data.device_degradation import DeviceDegradation
+from src.data.levels import to_network
+from src.data.training_set import CleanFaces, DegradedFaces, Sampling
+from src.jobs.build_stage import degradation_plan, training_chains
+from src.jobs.evaluate_run import cache_folder
+from src.jobs.upstream import Upstreams
+from src.networks import VqAutoencoder
+from src.settings.commands import TrainConfig
+
+STAGES_WITH_CODES = ("code_predictor", "cft")
+FACES_A_BATCH = 16
+
+
+def training_data(config: TrainConfig, source: FaceSource, codes: CodeTargets | None) -> FaceDataModule:
+    """The stream of the configured stage over the faces of its training split."""
+    training, trainer = getattr(config, config.stage).training, config.trainer
+    plan = degradation_plan(config)
+    sampling = Sampling(config.seed, config.data.flip_probability, damage_policy(config.data.on_damaged))
+    on_device = trainer.degradation == "device"
+    return FaceDataModule(
+        CleanFaces(source, sampling, codes) if on_device else DegradedFaces(source, plan, sampling, codes),
+        batch_size=training.batch_size,
+        iterations=training.iterations,
+        seed=config.seed,
+        workers=trainer.workers,
+        channels_last=trainer.channels_last,
+        device_degradation=DeviceDegradation(plan, config.seed) if on_device else None,
+    )
+
+
+def code_targets(config: TrainConfig, source: FaceSource, upstreams: Upstreams) -> CodeTargets | None:
+    """The cached codes of the training faces, made now if they are missing; None where a stage computes its own.
+
+    They come from the float32 network whatever the training's precision.
+
+    Raises:
+        UserError: the cache cannot be written or is damaged.
+    """
+    if not _wants_codes(config, len(source)):
+        return None
+    run = upstreams.of("vqgan")
+    path = targets_path(
+        cache_folder(config),
+        vqgan=run.status.weights["vqgan"],
+        faces=upstreams.ingredients(config.stage)["data"],
+        split="train",
+        size=source.size,
+    )
+    if not path.is_file():
+        network = load_network(run.weights_file("vqgan")).network
+        assert isinstance(network, VqAutoencoder)
+        use_gpu = config.trainer.accelerator != "cpu" and torch.cuda.is_available()
+        network = network.eval().to("cuda" if use_gpu else "cpu")
+        sizes = config.scale.autoencoder
+        length = (sizes.image_size // 2 ** (len(sizes.multipliers) - 1)) ** 2
+        write_code_targets(path, (len(source), length), _codes(network, source))
+    return CodeTargets(path)
+
+
+def _wants_codes(config: TrainConfig, faces: int) -> bool:
+    choice, training = config.trainer.code_targets, getattr(config, config.stage).training
+    if config.stage not in STAGES_WITH_CODES or choice == "on_the_fly":
+        return False
+    # Skipped images have no codes, a target that a recipe changes has others, and codes are kept as int16.
+    if config.data.on_damaged == "skip" or config.scale.autoencoder.codebook_size > LARGEST_CODEBOOK:
+        return False
+    if any(recipe.changes_target for recipe in training_chains(config)):
+        return False
+    return choice == "cached" or training.iterations * training.batch_size > 2 * faces
+
+
+@torch.inference_mode()
+def _codes(network: VqAutoencoder, source: FaceSource) -> Iterator[Int16[np.ndarray, "b 2 l"]]:
+    device = next(network.parameters()).device
+    starts = range(0, len(source), FACES_A_BATCH)
+    for start in tqdm(starts, desc="target codes", unit="batch", leave=False, disable=None):
+        chosen = range(start, min(start + FACES_A_BATCH, len(source)))
+        faces = torch.from_numpy(np.stack([source.image(index) for index in chosen])).to(device)
+        images = to_network(faces.permute(0, 3, 1, 2))
+        both = [network.codes(images.flip(-1) if flipped else images).flatten(1) for flipped in (False, True)]
+        yield torch.stack(both, 1).to("cpu", torch.int16).numpy()
