@@ -102,10 +102,14 @@ def localised(line: str, place: Path) -> list[str]:
         word.replace("=runs/", f"={place}/runs/")
         .replace("=photos", f"={place}/photos")
         .replace("=faces", f"={place}/faces")
+        .replace("=packed/", f"={place}/packed/")
+        .replace("=benchmarks/", f"={place}/benchmarks/")
         for word in words
     ]
     words = [str(place / word) if word.startswith("runs/") or word == "codeformer.onnx" else word for word in words]
-    words = [re.sub(r"^output=", f"output={place}/", word) for word in words]
+    words = [re.sub(rf"^output=(?!{place})", f"output={place}/", word) for word in words]
+    # Small networks see faces of 32 px.
+    words = [word.replace("size=64", "size=32") for word in words]
     if any("/RUN" in word for word in words):
         run = next((place / "runs" / "cft").glob("*all_fixed*"))
         words = [word.replace(f"{place}/runs/cft/RUN", str(run)) for word in words]

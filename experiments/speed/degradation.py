@@ -89,7 +89,7 @@ class PngFaces:
 
     def landmarks(self, index: int) -> None:
         """None are known."""
-        return
+        return None
 
     def fingerprint(self) -> str:
         """Not needed here."""

@@ -10,7 +10,7 @@ from src.checkpoints.network_file import load_network
 from src.checkpoints.store import StoredRun
 from src.data.plan import Always, Clean, DegradationPlan, ImageOrCode, Share
 from src.data.source import FaceSource
-from src.degradation.chain import Chain, chain_of
+from src.jobs.training_recipes import training_chains
 from src.jobs.upstream import Upstreams
 from src.losses.perceptual import PerceptualLoss
 from src.metrics.perceptual_network import build_perceptual
@@ -39,16 +39,6 @@ def degradation_plan(config: TrainConfig) -> DegradationPlan:
     if config.stage == "recogniser":
         return Share(chains[0], config.recogniser.degraded_share)
     return Clean()
-
-
-def training_chains(config: TrainConfig) -> list[Chain]:
-    """The chains that training faces go through; of stage III the small, then the large one."""
-    recipes = {
-        "code_predictor": [config.code_predictor.degradation],
-        "cft": [config.cft.small_degradation, config.cft.large_degradation],
-        "recogniser": [config.recogniser.degradation],
-    }
-    return [chain_of(recipe) for recipe in recipes.get(config.stage, [])]
 
 
 def build_stage(config: TrainConfig, upstreams: Upstreams, source: FaceSource) -> Stage:

@@ -72,7 +72,10 @@ class ScalarLog(pl.Callback):
         values = torch.stack([pl_module.scalars[name].float() for name in names])
         reduced = trainer.strategy.reduce(values, reduce_op="mean")
         if trainer.is_global_zero:
-            self._write(trainer, pl_module.iteration, dict(zip(names, reduced.tolist(), strict=True)))
+            terms = dict(zip(names, reduced.tolist(), strict=True))
+            if skipped := getattr(getattr(trainer, "datamodule", None), "skipped", 0):
+                terms["skipped_images"] = skipped
+            self._write(trainer, pl_module.iteration, terms)
 
     def _write(self, trainer: pl.Trainer, iteration: int, terms: dict[str, float]) -> None:
         self._path.parent.mkdir(parents=True, exist_ok=True)

@@ -14,6 +14,7 @@ from src.checkpoints.catalogue import licence_of
 from src.config.identity import effective_config
 from src.data.benchmark import Benchmark
 from src.jobs.evaluation import Evaluation
+from src.jobs.training_recipes import training_chains
 from src.metrics.statistics import bootstrap_mean
 from src.metrics.suite import MetricSuite, SuiteResult
 from src.restorers.base import Restorer
@@ -75,7 +76,7 @@ def bare_record(config: TrainConfig, provenance: Provenance) -> Record:
         commit=commit,
         dirty=dirty,
         command=command_line(provenance.overrides),
-        config=effective_config(config) | {"chosen": dict(provenance.chosen)},
+        config=effective_config(config) | {"chosen": dict(provenance.chosen), "recipes": recipe_hashes(config)},
         benchmark={},
         weights=dict(provenance.weights),
         licences=dict(provenance.licences),
@@ -108,6 +109,11 @@ def per_image_table(benchmark: Benchmark, result: SuiteResult) -> pd.DataFrame:
     """One row a face: its name and every per-image value."""
     columns: dict[str, Any] = {"name": list(benchmark.names)}
     return pd.DataFrame(columns | {name: np.asarray(values) for name, values in result.per_image.items()})
+
+
+def recipe_hashes(config: TrainConfig) -> dict[str, str]:
+    """Hash by name of the recipes that the stage was trained with."""
+    return {chain.name: chain.hash for chain in training_chains(config)}
 
 
 def benchmark_facts(benchmark: Benchmark) -> dict[str, Any]:

@@ -15,8 +15,9 @@ from src.data.datamodule import FaceDataModule
 from src.data.device_degradation import DeviceDegradation
 from src.data.levels import to_network
 from src.data.training_set import CleanFaces, DegradedFaces, Sampling
-from src.jobs.build_stage import degradation_plan, training_chains
+from src.jobs.build_stage import degradation_plan
 from src.jobs.evaluate_run import cache_folder
+from src.jobs.training_recipes import training_chains
 from src.jobs.upstream import Upstreams
 from src.networks import VqAutoencoder
 from src.settings.commands import TrainConfig

@@ -121,12 +121,16 @@ def network_hash(run: StoredRun) -> str:
 
 
 def check_given(config: TrainConfig) -> None:
-    """Look at the faces and at the named upstream runs, before anything heavy is imported or anything is written.
+    """Look at the faces, the frozen benchmark and the named upstream runs, before anything is trained or written.
 
     Raises:
-        UserError: the faces cannot be read, or a named run does not exist or does not fit.
+        UserError: the faces cannot be read, a file of the benchmark differs, or a named run does not exist or does not fit.
     """
     data_fingerprint(config)
+    if config.benchmark.root is not None:
+        from src.data.benchmark_layouts import open_benchmark
+
+        open_benchmark(Path(config.benchmark.root), config.scale.image_size).clean_faces()
     for stage in needed_stages(config):
         choice = getattr(config.upstream, stage)
         if choice not in SEARCHED:

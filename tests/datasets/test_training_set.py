@@ -98,21 +98,31 @@ def test_an_interrupted_write_leaves_no_codes(tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
+def sampler(start: int = 0, rank: int = 0, world_size: int = 1) -> StreamSampler:
+    return StreamSampler(length=10, batch_size=8, seed=3, iterations=5, start=start, rank=rank, world_size=world_size)
+
+
+def on_device(plan: DegradationPlan, workers: int, part: StreamSampler) -> dict[Key, list[torch.Tensor]]:
+    """Target and degraded face of every key, degraded batch by batch."""
+    loader = DataLoader(CleanFaces(RandomFaces(), HOW), batch_sampler=part, collate_fn=collate, num_workers=workers)
+    found = {}
+    for batch in loader:
+        hq, lq = DeviceDegradation(plan, seed=3)(batch["hq"].permute(0, 3, 1, 2).contiguous(), batch["keys"])
+        found |= {key: pair for key, *pair in zip(batch["keys"], hq, lq, strict=True)}
+    return found
+
+
 @pytest.mark.parametrize("plan", [Always(LARGE), Clean(), Share(LARGE, 0.5)], ids=["always", "clean", "share"])
 @pytest.mark.filterwarnings("ignore:This DataLoader will create")  # on machines of fewer than four cores
 def test_the_device_gives_what_the_loader_gives(plan: DegradationPlan) -> None:
-    """In whatever process and batch a face comes: workers 0, 1 and 4, and the halves of two ranks."""
-    on_device = DeviceDegradation(plan, seed=3)
-    stream = {"length": 10, "batch_size": 8, "seed": 3, "iterations": 5, "start": 0}
-    whole = StreamSampler(**stream, rank=0, world_size=1)
-    expected = list(DataLoader(DegradedFaces(RandomFaces(), plan, HOW), batch_sampler=whole, collate_fn=collate))
-    found = {}
-    for rank, workers in ((0, 1), (1, 4)):
-        part = StreamSampler(**stream, rank=rank, world_size=2)
-        loader = DataLoader(CleanFaces(RandomFaces(), HOW), batch_sampler=part, collate_fn=collate, num_workers=workers)
-        for batch in loader:
-            hq, lq = on_device(batch["hq"].permute(0, 3, 1, 2).contiguous(), batch["keys"])
-            found |= {key: pair for key, *pair in zip(batch["keys"], hq, lq, strict=True)}
+    """In whatever process and batch a face comes: workers 0, 1 and 4, the halves of two ranks, resumed within a pass."""
+    expected = list(
+        DataLoader(DegradedFaces(RandomFaces(), plan, HOW), batch_sampler=sampler(), collate_fn=collate, num_workers=0)
+    )
+    found = on_device(plan, 1, sampler(rank=0, world_size=2)) | on_device(plan, 4, sampler(rank=1, world_size=2))
+    resumed = on_device(plan, 0, sampler(start=2))
+    assert len(resumed) == 24
+    assert all(torch.equal(one, two) for key in resumed for one, two in zip(resumed[key], found[key], strict=True))
     differing = total = 0
     for batch in expected:
         for key, hq, lq in zip(batch["keys"], batch["hq"], batch["lq"], strict=True):

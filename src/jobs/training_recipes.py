@@ -1,0 +1,14 @@
+"""The recipes that a stage trains with. Imports no torch."""
+
+from src.degradation.chain import Chain, chain_of
+from src.settings.commands import TrainConfig
+
+
+def training_chains(config: TrainConfig) -> list[Chain]:
+    """The chains that training faces go through; of stage III the small, then the large one."""
+    recipes = {
+        "code_predictor": [config.code_predictor.degradation],
+        "cft": [config.cft.small_degradation, config.cft.large_degradation],
+        "recogniser": [config.recogniser.degradation],
+    }
+    return [chain_of(recipe) for recipe in recipes.get(config.stage, [])]
