@@ -42,6 +42,7 @@ from src.degradation.integer_jpeg import jpeg_roundtrip
 from src.degradation.keyed import SampleKey
 from src.degradation.recipes import load_joint, load_recipe
 from src.faces.renderer import render_face
+from src.memory import keep_freed_memory
 from src.settings.stages import FidelityPhase
 from src.tracking.provenance import git_commit, hardware, package_versions
 
@@ -89,7 +90,7 @@ class PngFaces:
 
     def landmarks(self, index: int) -> None:
         """None are known."""
-        return None
+        return
 
     def fingerprint(self) -> str:
         """Not needed here."""
@@ -334,8 +335,10 @@ def arguments() -> argparse.Namespace:
 def main() -> None:
     """Print the tables."""
     args = arguments()
+    # As a loader process of the suite does.
     cv2.setNumThreads(0)
     torch.set_num_threads(1)
+    keep_freed_memory()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         files = (

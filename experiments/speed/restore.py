@@ -29,6 +29,7 @@ from PIL import Image
 
 from src.checkpoints.published import PUBLISHED_NETWORKS, load_published
 from src.faces.renderer import render_face
+from src.memory import M_MMAP_MAX, M_TRIM_THRESHOLD, keep_freed_memory
 from src.networks import CodeFormer
 from src.photos.background import LanczosBackground
 from src.photos.build import BATCH_SIZES
@@ -41,7 +42,6 @@ from src.photos.restoration import Restoration
 from src.photos.stream import RestorationStream
 from src.restorers.codeformer import CodeFormerRestorer
 from src.restorers.device import torch_device
-from src.restorers.memory import M_MMAP_MAX, M_TRIM_THRESHOLD, keep_freed_memory
 from src.restorers.precision import Precision, choose_precision
 from src.settings.restore import DetectionSettings
 from src.settings.scale import CodePredictorSize, VqAutoencoderSize

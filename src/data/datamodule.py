@@ -11,6 +11,7 @@ from src.data.device_degradation import DeviceDegradation
 from src.data.levels import to_network
 from src.data.stream import StreamSampler
 from src.data.training_set import CleanFaces, collate
+from src.memory import keep_freed_memory
 
 
 class FaceDataModule(pl.LightningDataModule):
@@ -79,3 +80,4 @@ def _one_thread(worker: int) -> None:
 
     cv2.setNumThreads(0)
     torch.set_num_threads(1)
+    keep_freed_memory()

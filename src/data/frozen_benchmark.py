@@ -165,8 +165,14 @@ def _present(folder: Path) -> set[str]:
 
 
 def _remedy(content: dict[str, Any]) -> str:
-    facts = f"recipe {content['recipe']}, {content['count']} faces, seed {content['seed']}"
-    return f"restore the files, or make the benchmark anew with python -m src.dataset ({facts})"
+    if content["recipe_content"] is None:
+        return "restore the files, or freeze the test set anew"
+    keys = {"recipe": content["recipe"], "n": content["count"]} | {
+        key: content[key] for key in ("seed", "size", "split")
+    }
+    values = " ".join(f"{key}={value}" for key, value in keys.items())
+    command = f"python -m src.dataset benchmark {values} source=... output=..."
+    return f"restore the files, or make the benchmark anew with {command}"
 
 
 def _check_target(folder: Path, overwrite: bool) -> None:

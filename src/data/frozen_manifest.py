@@ -38,7 +38,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
         content = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise UserError(
-            f"{path}: is missing; a frozen benchmark has one, and `python -m src.dataset` makes them anew"
+            f"{path}: is missing; restore the file, or make the benchmark anew with python -m src.dataset benchmark"
         ) from None
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror}); make it readable") from None

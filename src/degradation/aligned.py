@@ -7,9 +7,9 @@ LINE = 64
 """Bytes of a cache line, and of the widest vector."""
 
 
-def aligned_zeros(*shape: int) -> Float32[np.ndarray, "..."]:
-    """Zeros whose first number lies at the start of a cache line."""
+def aligned_empty(*shape: int) -> Float32[np.ndarray, "..."]:
+    """Memory of any content whose first number lies at the start of a cache line."""
     count = int(np.prod(shape))
-    spare = np.zeros(count + LINE // 4, np.float32)
+    spare = np.empty(count + LINE // 4, np.float32)
     start = -spare.ctypes.data % LINE // 4
     return spare[start : start + count].reshape(shape)

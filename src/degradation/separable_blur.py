@@ -10,25 +10,21 @@ Levels = UInt8[np.ndarray, "s s 3"] | Float32[np.ndarray, "s s 3"]
 
 
 def separable_points(
-    image: Levels, rows: Float64[np.ndarray, "r kr"], columns: Float64[np.ndarray, "r kc"], side: int
+    image: Levels, rows: Float64[np.ndarray, "kr"], columns: Float64[np.ndarray, "kc"], side: int
 ) -> Float32[np.ndarray, "n n 3"]:
-    """The image correlated with sum_i outer(rows[i], columns[i]), read bilinearly at `side` x `side` points.
+    """The image correlated with outer(rows, columns), read bilinearly at `side` x `side` points: for few points.
 
     Folding the blur and the bilinear reading of an axis into one filter makes both axes short sums over whole rows: down
     the columns first, then, transposed, along the rows.
     """
     size = image.shape[0]
     flat = np.ascontiguousarray(image).reshape(size, size * 3)
-    total = np.zeros((side, side * 3), np.float32)
     down, turned = np.empty((side, size * 3), np.float32), np.empty((size, side * 3), np.float32)
-    along = np.empty((side, side * 3), np.float32)
-    for vertical, horizontal in zip(rows, columns, strict=True):
-        _sum_rows(flat, *axis_filter(vertical, size, side), down)
-        _transpose_pixels(down.reshape(side, size, 3), turned.reshape(size, side, 3))
-        _sum_rows(turned, *axis_filter(horizontal, size, side), along)
-        total += along
-    blurred = np.empty((side, side, 3), np.float32)
-    _transpose_pixels(total.reshape(side, side, 3), blurred)
+    _sum_rows(flat, *axis_filter(rows, size, side), down)
+    _transpose_pixels(down.reshape(side, size, 3), turned.reshape(size, side, 3))
+    along, blurred = np.empty((side, side * 3), np.float32), np.empty((side, side, 3), np.float32)
+    _sum_rows(turned, *axis_filter(columns, size, side), along)
+    _transpose_pixels(along.reshape(side, side, 3), blurred)
     return blurred
 
 

@@ -1,14 +1,14 @@
-"""Separable blur and bilinear resize in tiles that stay in the cache: for many points, or kernels of many separable terms."""
+"""Separable blur and bilinear resize in tiles that stay in the cache: for many points, or kernels of several terms."""
 
 import numpy as np
 from jaxtyping import Float32, Float64, Int64, UInt8
 
 from src.compiled import kernel, reassociating_kernel
-from src.degradation.aligned import aligned_zeros
+from src.degradation.aligned import aligned_empty
 from src.degradation.sampling import bilinear_points, reflected
 
 Levels = UInt8[np.ndarray, "s s 3"] | Float32[np.ndarray, "s s 3"]
-SIDE = 16
+SIDE = 32
 """Pixels along the side of a tile."""
 ROW = 3 * SIDE
 """Numbers in a row of a tile: whole vectors."""
@@ -17,35 +17,29 @@ GROUP = 4
 
 
 def tiled_points(
-    image: Levels,
-    rows: Float64[np.ndarray, "r kr"],
-    columns: Float64[np.ndarray, "r kc"],
-    side: int,
-    *,
-    flipped: bool = False,
+    image: Levels, rows: Float64[np.ndarray, "r kr"], columns: Float64[np.ndarray, "r kc"], side: int
 ) -> Float32[np.ndarray, "n n 3"]:
     """The image correlated with sum_i outer(rows[i], columns[i]), read bilinearly at `side` x `side` points.
 
-    Sixteen rows of points at a time: sums down the columns tile by tile, each turned when it is done, then sums along the
+    One band of tiles at a time: sums down the columns of each term, every tile turned when it is done; then sums along the
     rows over all terms, turned back.
     """
-    size, reach = image.shape[0], columns.shape[1] // 2
+    size, height, reach = image.shape[0], rows.shape[1], columns.shape[1] // 2
     tops, down = grouped_filter(rows, size, side)
     lefts, along = grouped_filter(columns, size, side)
-    border = reflected(-(rows.shape[1] // 2), size + rows.shape[1] // 2 + 1 + down.shape[-1], size)
-    edges = reflected(-reach, size + reach + 1, size)
+    border = reflected(-(height // 2), size + height + down.shape[-1], size)
+    edges = reflected(-reach, size + reach + along.shape[-1], size)
     groups = SIDE // GROUP
-    last = np.minimum(np.arange(groups - 1, len(tops) + groups - 1, groups), len(tops) - 1)
-    window = aligned_zeros(int((tops[last] - tops[::groups]).max()) + down.shape[-1], ROW)
-    turned = aligned_zeros(len(rows), (size + 2 * reach + along.shape[-1] + 1) * ROW)
-    blurred = np.empty((side, side, 3), np.float32)
+    bands = [slice(first, first + groups) for first in range(0, len(tops), groups)]
+    window = aligned_empty(max(int(np.ptp(tops[band])) for band in bands) + down.shape[-1], ROW)
+    turned = aligned_empty(len(rows), edges.size * ROW)
+    tile = aligned_empty(SIDE * ROW)
     flat = np.ascontiguousarray(image).reshape(size, size * 3)
-    tile = aligned_zeros(SIDE * ROW)
-    for block in range(0, len(tops), groups):
-        part = slice(block, block + groups)
-        _sum_down(flat, border, tops[part], down[:, part], window, tile, reach, flipped, turned)
+    blurred = np.empty((side, side, 3), np.float32)
+    for band in bands:
+        _sum_down(flat, border, tops[band], down[:, band], window, tile, reach, turned)
         _reflect_edges(turned, edges, reach, size)
-        _sum_along(turned, lefts, along, tile, block * GROUP, blurred.reshape(-1), side)
+        _sum_along(turned, lefts, along, tile, band.start * GROUP, blurred.reshape(-1), side)
     return blurred
 
 
@@ -67,16 +61,14 @@ def grouped_filter(
 
 @kernel
 def _spread_taps(taps: np.ndarray, offsets: np.ndarray, fractions: np.ndarray, weights: np.ndarray) -> None:
-    """weights[r, i] = taps r at offset i and, weighted by fraction i, one further on."""
+    """weights[r, i] = taps r, at a point and at the next one, weighted by fraction i."""
     for r in range(taps.shape[0]):
         for i in range(offsets.size):
-            upper = np.float64(fractions[i])
-            before = 0.0
-            row = weights[r, i]
+            row, upper, before = weights[r, i, offsets[i] :], np.float64(fractions[i]), 0.0
             for t in range(taps.shape[1]):
-                row[offsets[i] + t] = (1 - upper) * taps[r, t] + upper * before
+                row[t] = (1 - upper) * taps[r, t] + upper * before
                 before = taps[r, t]
-            row[offsets[i] + taps.shape[1]] = upper * before
+            row[taps.shape[1]] = upper * before
 
 
 @kernel
@@ -88,22 +80,20 @@ def _sum_down(
     window: np.ndarray,
     tile: np.ndarray,
     reach: int,
-    flipped: bool,
     turned: np.ndarray,
 ) -> None:
-    """turned[r, reach + x] = the sums of term r for up to sixteen rows of points at column x."""
+    """turned[r, reach + x] = the sums of term r at column x for a band of points."""
     size = image.shape[0]
-    height = tops[-1] - tops[0] + weights.shape[3]
+    places = border[tops[0] : tops[-1] + weights.shape[3]]
     flat = window.reshape(-1)
     for left in range(0, size, SIDE):
         width = min(SIDE, size - left)
-        _fill_window(image, border[tops[0] : tops[0] + height], 3 * left, 3 * width, window)
-        start, stride = (reach + size - 1 - left) * ROW if flipped else (reach + left) * ROW, -ROW if flipped else ROW
+        _fill_window(image, places, 3 * left, 3 * width, window)
         for term in range(weights.shape[0]):
             tile[:] = np.float32(0)
             for g in range(tops.size):
                 _add_group(flat, (tops[g] - tops[0]) * ROW, weights[term, g], tile[g * GROUP * ROW :])
-            _turn_tile(tile, turned[term], start, stride, width, SIDE)
+            _turn_tile(tile, turned[term], (reach + left) * ROW, ROW, width, SIDE)
 
 
 @kernel
@@ -127,14 +117,14 @@ def _reflect_edges(turned: np.ndarray, edges: np.ndarray, reach: int, size: int)
 def _sum_along(
     turned: np.ndarray, lefts: np.ndarray, weights: np.ndarray, tile: np.ndarray, top: int, out: np.ndarray, side: int
 ) -> None:
-    """Sixteen rows of points, from row `top`, of the flat result."""
+    """A band of points, from row `top`, of the flat result."""
     groups = SIDE // GROUP
-    for block in range(0, lefts.size, groups):
-        left = block * GROUP
+    for first in range(0, lefts.size, groups):
         tile[:] = np.float32(0)
         for term in range(turned.shape[0]):
-            for g in range(min(groups, lefts.size - block)):
-                _add_group(turned[term], lefts[block + g] * ROW, weights[term, block + g], tile[g * GROUP * ROW :])
+            for g in range(min(groups, lefts.size - first)):
+                _add_group(turned[term], lefts[first + g] * ROW, weights[term, first + g], tile[g * GROUP * ROW :])
+        left = first * GROUP
         _turn_tile(tile, out, (top * side + left) * 3, side * 3, min(SIDE, side - top), min(SIDE, side - left))
 
 
@@ -159,8 +149,13 @@ def _add_group(source: np.ndarray, start: int, weights: np.ndarray, out: np.ndar
 @kernel
 def _turn_tile(tile: np.ndarray, out: np.ndarray, start: int, stride: int, width: int, height: int) -> None:
     """Column x of the tile becomes the row of `out` that begins at start + x stride."""
+    last = height - 1
     for x in range(width):
         row = out[start + x * stride : start + x * stride + 3 * height]
-        for y in range(height):
+        for y in range(last):
+            # Four numbers move as one vector; the next pixel replaces the fourth.
             place = y * ROW + 3 * x
-            row[3 * y], row[3 * y + 1], row[3 * y + 2] = tile[place], tile[place + 1], tile[place + 2]
+            a, b, c, d = tile[place], tile[place + 1], tile[place + 2], tile[place + 3]
+            row[3 * y], row[3 * y + 1], row[3 * y + 2], row[3 * y + 3] = a, b, c, d
+        place = last * ROW + 3 * x
+        row[3 * last], row[3 * last + 1], row[3 * last + 2] = tile[place], tile[place + 1], tile[place + 2]

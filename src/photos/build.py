@@ -9,6 +9,7 @@ import torch
 from src.checkpoints.catalogue import find_weights, licence_of
 from src.checkpoints.download import fetch_weights
 from src.checkpoints.files import sha256_of
+from src.memory import keep_freed_memory
 from src.photos.background import Background, BilinearBackground, LanczosBackground, NetworkBackground
 from src.photos.compose import Composer
 from src.photos.detector import PhotoDetector, build_detector
@@ -20,7 +21,6 @@ from src.photos.stream import RestorationStream
 from src.restorers.base import Restorer
 from src.restorers.build import build_restorer
 from src.restorers.device import torch_device
-from src.restorers.memory import keep_freed_memory
 from src.restorers.precision import choose_precision
 from src.settings.restore import RestoreConfig
 

@@ -10,7 +10,7 @@ from src.checkpoints.files import sha256_of
 from src.data import frozen_benchmark
 from src.data.benchmark import Benchmark, assemble
 from src.data.frozen_benchmark import freeze, load_frozen
-from src.degradation.chain import recipe_hash
+from src.degradation.chain import plain_recipe, recipe_hash
 from src.degradation.recipes import load_recipe
 from src.settings.errors import UserError
 
@@ -70,6 +70,7 @@ def test_manifest_says_how_it_was_made_and_hashes_every_file(tmp_path):
     hashes = {f"{side}/{face['name']}.png": face[side]["file"] for face in content["faces"] for side in ("hq", "lq")}
     present = {path.relative_to(folder).as_posix(): sha256_of(path) for path in folder.rglob("*.png")}
     assert present == hashes
+    freeze(made(), tmp_path / "plain", recipe=plain_recipe(RECIPE))
     with pytest.raises(ValueError, match="not that of the benchmark"):
         freeze(made(), tmp_path / "other", recipe=asdict(load_recipe("x4")))
 
@@ -91,7 +92,9 @@ def test_every_difference_is_found_and_counted(tmp_path):
     (folder / "lq/people/bert.v2.png").write_bytes(b"")
     (folder / "lq/people/new.png").write_bytes(b"")
     (folder / "lq/.DS_Store").write_bytes(b"")
-    message = r"3 of 7 files differ .* lq/people/anna.png, which is missing; restore .*recipe x8, 3 faces, seed 7"
+    message = (
+        r"3 of 7 files differ .* lq/people/anna.png, which is missing; restore .* recipe=x8 n=3 seed=7 size=24 split"
+    )
     with pytest.raises(UserError, match=message):
         load_frozen(folder)
 

@@ -19,7 +19,7 @@ def by_opencv(levels: np.ndarray, side: int) -> np.ndarray:
 )
 @pytest.mark.parametrize("kind", [np.uint8, np.float32])
 def test_equals_opencv(side: int, size: int, kind: type) -> None:
-    levels = (np.random.default_rng(side).random((side, side, 3)) * 255).astype(kind)
+    levels: np.ndarray = (np.random.default_rng(side).random((side, side, 3)) * 255).astype(kind)
     difference = np.abs(resize_levels(levels, size).astype(int) - by_opencv(levels, size))
     assert difference.max() <= 1
     assert (difference > 0).mean() <= 5e-5

@@ -6,11 +6,12 @@ import cv2
 import numpy as np
 import pytest
 
-from src.degradation import needed_points
+from src.degradation import direct_blur, needed_points, tiled_blur
 from src.degradation.direct_blur import direct_points
 from src.degradation.kernels import gaussian_kernel, gaussian_taps, sinc_kernel, trim
 from src.degradation.needed_points import blur_and_reduce, low_rank, whole_image
 from src.degradation.separable_blur import separable_points
+from src.degradation.tiled_blur import tiled_points
 
 BOUND = 1e-6 * 255
 
@@ -31,7 +32,7 @@ def sides_of(size: int) -> list[int]:
     return sorted({max(1, side) for side in (1, 2, size // 7, size // 3 + 1, size // 2, size - 1, size)})
 
 
-@pytest.mark.parametrize("size", [2, 3, 7, 17, 64, 101])
+@pytest.mark.parametrize("size", [1, 2, 3, 7, 17, 64, 101])
 @pytest.mark.parametrize("sigma", [0.1, 0.7, 2.0, 15.0])
 def test_separable_equals_opencv(size: int, sigma: float) -> None:
     """Images smaller than the kernel reflect again and again, which filter2D does and sepFilter2D does not."""
@@ -39,7 +40,12 @@ def test_separable_equals_opencv(size: int, sigma: float) -> None:
     for side in sides_of(size):
         expected = by_opencv(picture(size), np.outer(taps, taps), side)
         for shortened in (taps, trim(taps)):
-            np.testing.assert_allclose(blur_and_reduce(picture(size), shortened, side), expected, atol=BOUND)
+            for found in (
+                blur_and_reduce(picture(size), shortened, side),
+                separable_points(picture(size), shortened, shortened, side),
+                tiled_points(picture(size), shortened[None], shortened[None], side),
+            ):
+                np.testing.assert_allclose(found, expected, atol=BOUND)
 
 
 KERNELS = {
@@ -48,6 +54,7 @@ KERNELS = {
     "small": gaussian_kernel(41, 0.6, 0.3, 1.1),
     "sinc": sinc_kernel(21, 1.3),
     "lopsided": np.random.default_rng(0).normal(size=(5, 9)),
+    "tall": np.random.default_rng(1).random((33, 3)) / 99,
 }
 
 
@@ -62,7 +69,7 @@ def test_full_kernels_equal_opencv_by_every_way(size: int, name: str) -> None:
         ways = [
             blur_and_reduce(image, trim(weights), side),
             direct_points(image, weights, side),
-            separable_points(image, *low_rank(weights), side),
+            tiled_points(image, *low_rank(weights), side),
             whole_image(image, weights, side),
         ]
         for way in ways:
@@ -98,12 +105,42 @@ def test_low_rank_leaves_less_than_its_tolerance() -> None:
     assert len(low_rank(np.outer(gaussian_taps(9, 1.0), gaussian_taps(9, 2.0)))[0]) == 1
 
 
-def test_every_way_is_taken_somewhere(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("size", "side"), [(5, 3), (33, 33), (70, 41), (101, 7)])
+def test_fresh_memory_is_never_read(size: int, side: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    image, weights = picture(size), KERNELS["wide"]
+    expected = by_opencv(image, weights, side)
+    for module in (direct_blur, tiled_blur):
+        monkeypatch.setattr(module, "aligned_empty", lambda *shape: np.full(shape, np.nan, np.float32))
+    np.testing.assert_allclose(direct_points(image, weights, side), expected, atol=BOUND)
+    np.testing.assert_allclose(tiled_points(image, *low_rank(weights), side), expected, atol=BOUND)
+
+
+def test_two_axes_of_their_own() -> None:
+    """Rows are y and columns x, in both separable ways."""
+    rows, columns = np.random.default_rng(2).random(5) / 2.5, np.random.default_rng(3).random(11) / 5.5
+    expected = by_opencv(picture(50), np.outer(rows, columns), 21)
+    for found in (
+        separable_points(picture(50), rows, columns, 21),
+        tiled_points(picture(50), rows[None], columns[None], 21),
+    ):
+        np.testing.assert_allclose(found, expected, atol=BOUND)
+
+
+@pytest.mark.parametrize(
+    ("weights", "side", "way"),
+    [
+        (gaussian_taps(41, 3.0), 30, "separable_points"),
+        (gaussian_taps(41, 3.0), 256, "tiled_points"),
+        (KERNELS["wide"], 30, "direct_points"),
+        (KERNELS["wide"], 200, "tiled_points"),
+        (KERNELS["thin"], 512, "whole_image"),
+    ],
+)
+def test_every_way_is_taken_somewhere(
+    weights: np.ndarray, side: int, way: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The rule would be worth nothing if one way always won."""
-    taken = []
-    for name in ("direct_points", "separable_points", "whole_image"):
-        monkeypatch.setattr(needed_points, name, lambda *_, name=name: taken.append(name) or np.zeros((1, 1, 3), "f4"))
-    image = picture(512)
-    for weights, side in ((KERNELS["wide"], 30), (KERNELS["wide"], 200), (KERNELS["thin"], 512)):
-        blur_and_reduce(image, weights, side)
-    assert taken == ["direct_points", "separable_points", "whole_image"]
+    ways = ("direct_points", "separable_points", "tiled_points", "whole_image")
+    for code, name in enumerate(ways):
+        monkeypatch.setattr(needed_points, name, lambda *_, code=code: np.full((1, 1, 3), code, np.float32))
+    assert ways[int(blur_and_reduce(picture(512), weights, side)[0, 0, 0])] == way

@@ -4,7 +4,7 @@ import sys
 FRESH_PAGES = """
 import resource, sys
 import torch
-from src.restorers.memory import keep_freed_memory
+from src.memory import keep_freed_memory
 
 if sys.argv[1] == "keep":
     assert keep_freed_memory()
