@@ -25,7 +25,9 @@ import numpy as np
 import torch
 
 from experiments.speed import public_chain, public_draws
+from experiments.speed.degradation_equality import equality_table
 from experiments.speed.degradation_steps import draw_figure, step_table, steps_of_ours, steps_of_public
+from experiments.speed.speed_faces import MappedFaces, PngFaces, make_files
 from src.data.damage import Stop
 from src.data.image_file import read_rgb
 from src.data.levels import network_planes
@@ -34,14 +36,8 @@ from src.data.stream import Key
 from src.data.training_set import DegradedFaces, Sample, Sampling
 from src.degradation.batch import degrade_batch
 from src.degradation.chain import chain_of
-from src.degradation.codecs import encode_and_decode
-from src.degradation.draw import CodecDraw, KernelDraw, ResizeDraw, draw
-from src.degradation.engine import apply_draws
-from src.degradation.filtering import blur_and_resize
-from src.degradation.integer_jpeg import jpeg_roundtrip
 from src.degradation.keyed import SampleKey
 from src.degradation.recipes import load_joint, load_recipe
-from src.faces.renderer import render_face
 from src.memory import keep_freed_memory
 from src.settings.stages import FidelityPhase
 from src.tracking.provenance import git_commit, hardware, package_versions
@@ -63,52 +59,6 @@ TARGETS = {
     ("GFPGAN v1", "packed, uint8 out"): 6,
 }
 """Ratios of performance.md, targets 1, 2, 3 and 6."""
-
-
-@dataclass
-class PngFaces:
-    """PNG files that are decoded whenever they are asked for."""
-
-    files: list[Path]
-    size: int
-    identities: int = 1
-
-    def __len__(self) -> int:
-        return len(self.files)
-
-    def image(self, index: int) -> np.ndarray:
-        """The decoded file."""
-        return read_rgb(self.files[index])
-
-    def name(self, index: int) -> str:
-        """The file's name."""
-        return self.files[index].stem
-
-    def identity(self, index: int) -> int:
-        """All are one."""
-        return 0
-
-    def landmarks(self, index: int) -> None:
-        """None are known."""
-        return
-
-    def fingerprint(self) -> str:
-        """Not needed here."""
-        return "0" * 64
-
-
-class MappedFaces(PngFaces):
-    """The same faces packed end to end in one memory-mapped file, as a packed store holds them."""
-
-    def __init__(self, source: PngFaces, path: Path) -> None:
-        super().__init__(source.files, source.size)
-        path.write_bytes(b"".join(source.image(index).tobytes() for index in range(len(source))))
-        shape = (len(source), source.size, source.size, 3)
-        self._images = np.memmap(path, np.uint8, "r", shape=shape)
-
-    def image(self, index: int) -> np.ndarray:
-        """A copy out of the map."""
-        return np.array(self._images[index])
 
 
 @dataclass
@@ -234,57 +184,20 @@ def measure(ways: list[Way], faces: int, rounds: int) -> None:
                     way.seconds.append(time.perf_counter() - started)
 
 
-def speed_table(measured: dict[str, list[Way]]) -> str:
-    """A row a way: times, images a second and the ratio to the public dataset, with the target where there is one."""
+def speed_table(measured: dict[str, list[Way]], size: int) -> str:
+    """A row a way: times, images a second and the ratio to the public dataset; at 512 px, the target if there is one."""
     rows = [
         "| dataset | way | median ms | mean ms | images/s | ratio | target |",
         "| --- | --- | --- | --- | --- | --- | --- |",
     ]
     for study, ways in measured.items():
         for way in ways:
-            ratio, target = ways[0].mean / way.mean, TARGETS.get((study, way.name))
+            ratio, target = ways[0].mean / way.mean, TARGETS.get((study, way.name)) if size == 512 else None
             asked = "" if target is None else f"{target:g} {'reached' if ratio >= target else 'MISSED'}"
             rows.append(
                 f"| {study} | {way.name} | {way.median:.2f} | {way.mean:.2f} | {1e3 / way.mean:.0f} | {ratio:.1f} | {asked} |"
             )
     return "\n".join(rows)
-
-
-def equality_table(png: PngFaces, rounds: int) -> str:
-    """The chain of the suite against the public one on the same draws."""
-    rows = [
-        "| recipe | blur + down, largest (0..1) | JPEG equal | values that differ | mean difference, levels |",
-        "| --- | --- | --- | --- | --- |",
-    ]
-    for name in ("codeformer_large", "codeformer_small", "gfpgan"):
-        found = [_compared(png, name, face, call) for call in range(rounds) for face in range(len(png))]
-        blur, equal, share, mean = (np.array(column) for column in zip(*found, strict=True))
-        rows.append(
-            f"| {name} | {blur.max():.1e} | {equal.sum()} of {len(equal)} | {share.mean():.4%} | {mean.mean():.5f} |"
-        )
-    return "\n".join(rows)
-
-
-def _compared(png: PngFaces, name: str, face: int, call: int) -> tuple[float, bool, float, float]:
-    """Largest difference after the reduction, whether the integer JPEG is OpenCV's, share and mean at the end."""
-    chain, key, hq = chain_of(load_recipe(name)), SampleKey(1, call, face), png.image(face)
-    draws = draw(chain, key, len(hq))
-    parameters, colour = public_draws.taken_over(draws, key)
-    kernel, small = draws[0], draws[1]
-    code = next(step for step in draws if isinstance(step, CodecDraw))
-    assert isinstance(kernel, KernelDraw)
-    assert isinstance(small, ResizeDraw)
-    image = hq[..., ::-1].astype(np.float32) / 255
-    taps = public_chain.make_kernel(parameters.sigma_x, parameters.sigma_y, parameters.angle)
-    reduced = public_chain.resized(cv2.filter2D(image, -1, taps), small.side)
-    ours_reduced = np.asarray(blur_and_resize(hq, kernel, small))[..., ::-1] / 255
-    levels = np.clip(np.rint(reduced * 255), 0, 255).astype(np.uint8)
-    coded = jpeg_roundtrip(torch.from_numpy(levels.copy()).permute(2, 0, 1)[None], torch.tensor([code.quality]))
-    equal = np.array_equal(coded[0].permute(1, 2, 0).numpy(), encode_and_decode(levels, "jpeg", code.quality))
-    public = public_chain.gfpgan_v1(png.files[face], parameters, colour, flip=False)["lq"]
-    expected = ((public + 1) * 127.5).round().permute(1, 2, 0).int().numpy()
-    difference = np.abs(apply_draws(hq, draws, key)[1] - expected)
-    return float(np.abs(ours_reduced - reduced).max()), equal, float((difference > 0).mean()), float(difference.mean())
 
 
 def device_line(png: PngFaces, batch: int = 64, rounds: int = 20) -> str:
@@ -308,17 +221,6 @@ def device_line(png: PngFaces, batch: int = 64, rounds: int = 20) -> str:
         torch.cuda.synchronize()
         lines.append(f"{name} {batch * rounds / (time.perf_counter() - started):.0f} images/s")
     return f"Batched engine on {torch.cuda.get_device_name()}, batches of {batch}: " + ", ".join(lines)
-
-
-def make_files(folder: Path, count: int, side: int) -> list[Path]:
-    """Rendered faces with the grain of a photograph, so that a PNG of 512 px takes about as much as one of FFHQ."""
-    files = [folder / f"{number:03d}.png" for number in range(count)]
-    for number, file in enumerate(files):
-        face = render_face(0, number, 0, side).image.astype(np.float32)
-        grain = np.random.default_rng(number).normal(0, 2.0, face.shape)
-        grainy = np.clip(face + cv2.GaussianBlur(grain, (0, 0), 0.7) * 2, 0, 255).astype(np.uint8)
-        cv2.imwrite(str(file), grainy[..., ::-1])
-    return files
 
 
 def arguments() -> argparse.Namespace:
@@ -354,7 +256,7 @@ def main() -> None:
         kilobytes = np.mean([file.stat().st_size for file in files]) / 1e3
         print(f"commit {commit[:10]}{' with changes' if dirty else ''}; {hardware()}; {package_versions()}")
         print(f"{len(png)} PNGs of {png.size} px, {kilobytes:.0f} KB on average, {args.rounds} rounds\n")
-        print(speed_table(measured), equality_table(png, args.rounds), sep="\n\n")
+        print(speed_table(measured, png.size), equality_table(png, args.rounds), sep="\n\n")
         steps = {
             study: (steps_of_public(files, ranges, args.rounds), steps_of_ours(png, recipe, args.rounds))
             for study, ranges, recipe in (

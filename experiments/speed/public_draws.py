@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float32
 
-from src.degradation.draw import CodecDraw, Draw, GreyDraw, JitterDraw, KernelDraw, NoiseDraw, ResizeDraw, ShiftDraw
+from src.degradation.drawn import CodecDraw, Draw, GreyDraw, JitterDraw, KernelDraw, NoiseDraw, ResizeDraw, ShiftDraw
 from src.degradation.keyed import SampleKey, keyed_normals
 
 SIDE = 512

@@ -17,17 +17,8 @@ from src.degradation.canvas_colour import grey_canvas, jitter_canvas, shift_canv
 from src.degradation.canvas_noise import add_gaussian_noise
 from src.degradation.canvas_resize import resize_canvas
 from src.degradation.chain import Chain
-from src.degradation.draw import (
-    CodecDraw,
-    Draw,
-    GreyDraw,
-    JitterDraw,
-    KernelDraw,
-    NoiseDraw,
-    ResizeDraw,
-    ShiftDraw,
-    draw,
-)
+from src.degradation.draw import draw
+from src.degradation.drawn import CodecDraw, Draw, GreyDraw, JitterDraw, KernelDraw, NoiseDraw, ResizeDraw, ShiftDraw
 from src.degradation.integer_jpeg import jpeg_canvas
 from src.degradation.keyed import SampleKey
 from src.degradation.operations import (

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 from jaxtyping import Shaped
 
-from src.degradation.draw import MaskDraw
+from src.degradation.drawn import MaskDraw
 
 
 def cover(image: Shaped[np.ndarray, "h w 3"], drawn: MaskDraw) -> Shaped[np.ndarray, "h w 3"]:

@@ -8,7 +8,7 @@ from scipy.fft import next_fast_len
 from torch import Tensor
 
 from src.degradation.canvas import Canvas, device_tensor, pixels_at
-from src.degradation.draw import KernelDraw
+from src.degradation.drawn import KernelDraw
 from src.degradation.kernel_canvas import kernel_canvas
 
 

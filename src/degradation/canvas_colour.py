@@ -9,7 +9,7 @@ from torch import Tensor
 
 from src.degradation.canvas import Canvas, device_tensor
 from src.degradation.colour import JITTER_LUMA, LUMA
-from src.degradation.draw import JitterDraw, ShiftDraw
+from src.degradation.drawn import JitterDraw, ShiftDraw
 
 Levels = Float32[Tensor, "g 3 h w"]
 Plane = Float32[Tensor, "g 1 h w"]

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 
 from src.degradation.canvas import Canvas, device_tensor
-from src.degradation.draw import NoiseDraw
+from src.degradation.drawn import NoiseDraw
 from src.degradation.keyed import SampleKey
 from src.degradation.keyed_tensor import keyed_normals_canvas
 

@@ -6,7 +6,7 @@ from jaxtyping import Float32, Int64
 from torch import Tensor
 
 from src.degradation.canvas import Canvas, device_tensor
-from src.degradation.draw import ResizeDraw
+from src.degradation.drawn import ResizeDraw
 from src.degradation.resize_taps import area_operator, tap_table
 
 _REDUCE = "area that reduces"

@@ -4,7 +4,7 @@ import numpy as np
 from jaxtyping import Float32
 
 from src.compiled import inline, kernel
-from src.degradation.draw import JitterDraw, ShiftDraw
+from src.degradation.drawn import JitterDraw, ShiftDraw
 
 Levels = Float32[np.ndarray, "h w 3"]
 LUMA = (np.float32(0.299), np.float32(0.587), np.float32(0.114))

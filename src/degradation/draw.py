@@ -1,4 +1,4 @@
-"""The parameters drawn for one image: plain numbers that both engines work from."""
+"""Draws the parameters of one image from its key."""
 
 import math
 from collections.abc import Iterator
@@ -6,6 +6,18 @@ from dataclasses import dataclass
 from functools import singledispatch
 
 from src.degradation.chain import Chain
+from src.degradation.drawn import (
+    CodecDraw,
+    Draw,
+    GreyDraw,
+    JitterDraw,
+    KernelDraw,
+    MaskDraw,
+    NoiseDraw,
+    ResizeDraw,
+    ShiftDraw,
+    Stroke,
+)
 from src.degradation.keyed import SampleKey, keyed_uniforms, stream_number
 from src.degradation.operations import (
     Blur,
@@ -27,95 +39,6 @@ from src.degradation.parameters import Range, Weights
 
 DRAW_STREAM = "degradation"
 _FEW = 16
-
-
-@dataclass(frozen=True, kw_only=True)
-class KernelDraw:
-    """A blur kernel; lengths in pixels of the image at hand. What a kind does not use is 0."""
-
-    kind: str
-    """One of `operations.KERNELS`."""
-    size: int
-    """Taps a side, odd."""
-    sigma_x: float = 0.0
-    sigma_y: float = 0.0
-    """Equals sigma_x for the isotropic kinds."""
-    angle: float = 0.0
-    """Direction of the first axis or of the motion, radians; 0 for the isotropic kinds."""
-    beta: float = 0.0
-    """Exponent of the generalised and plateau kinds."""
-    length: float = 0.0
-    """Length of the motion."""
-    cutoff: float = 0.0
-    """Cut-off of the sinc, radians a pixel."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class ResizeDraw:
-    """Resize to a square of `side` pixels."""
-
-    side: int
-    interpolation: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class NoiseDraw:
-    """Noise from the stream of its place in the chain."""
-
-    stream: int
-    gaussian: bool
-    """Gaussian, or Poisson."""
-    size: float
-    """Standard deviation in levels of 255, or factor of the Poisson noise."""
-    grey: bool
-
-
-@dataclass(frozen=True, kw_only=True)
-class CodecDraw:
-    """Lossy encoding and decoding."""
-
-    codec: str
-    """jpeg or webp."""
-    quality: int
-
-
-@dataclass(frozen=True, kw_only=True)
-class ShiftDraw:
-    """Offsets of the channels in RGB order, levels of 255."""
-
-    offsets: tuple[float, float, float]
-
-
-@dataclass(frozen=True, kw_only=True)
-class JitterDraw:
-    """Colour changes in the order applied: name and factor (hue: turns)."""
-
-    changes: tuple[tuple[str, float], ...]
-
-
-@dataclass(frozen=True, kw_only=True)
-class GreyDraw:
-    """Grey image; the clean image too if `of_target`."""
-
-    of_target: bool
-
-
-@dataclass(frozen=True, kw_only=True)
-class Stroke:
-    """A white polyline with round joints; pixels of the image at hand."""
-
-    points: tuple[tuple[float, float], ...]
-    width: float
-
-
-@dataclass(frozen=True, kw_only=True)
-class MaskDraw:
-    """Strokes over the image."""
-
-    strokes: tuple[Stroke, ...]
-
-
-Draw = KernelDraw | ResizeDraw | NoiseDraw | CodecDraw | ShiftDraw | JitterDraw | GreyDraw | MaskDraw
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 import numpy as np
 from jaxtyping import Float
 
-from src.degradation.draw import KernelDraw
+from src.degradation.drawn import KernelDraw
 from src.degradation.kernels import (
     gaussian_kernel,
     gaussian_taps,

@@ -10,7 +10,8 @@ from src.degradation.brush_mask import cover
 from src.degradation.chain import Chain, chain_of
 from src.degradation.codecs import encode_and_decode
 from src.degradation.colour import jitter_colours, shift_colours, to_grey
-from src.degradation.draw import (
+from src.degradation.draw import draw
+from src.degradation.drawn import (
     CodecDraw,
     Draw,
     GreyDraw,
@@ -20,7 +21,6 @@ from src.degradation.draw import (
     NoiseDraw,
     ResizeDraw,
     ShiftDraw,
-    draw,
 )
 from src.degradation.filtering import blur, blur_and_resize, resize, resize_to_levels
 from src.degradation.keyed import SampleKey

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 from jaxtyping import Float32, Float64, UInt8
 
-from src.degradation.draw import KernelDraw, ResizeDraw
+from src.degradation.drawn import KernelDraw, ResizeDraw
 from src.degradation.drawn_kernel import kernel_weights, separable_taps
 from src.degradation.kernels import trim
 from src.degradation.levels_resize import resize_levels

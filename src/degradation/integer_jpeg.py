@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from src.degradation.canvas import Canvas, to_device
-from src.degradation.draw import CodecDraw
+from src.degradation.drawn import CodecDraw
 from src.degradation.jpeg_tables import BASE_CHROMA, BASE_LUMA, Tables, tables_on
 from src.degradation.jpeg_tiles import TILE, Tiles, tiles_of
 

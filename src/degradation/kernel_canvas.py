@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float64, Int64
 from torch import Tensor
 
 from src.degradation.canvas import device_tensor, to_device
-from src.degradation.draw import KernelDraw
+from src.degradation.drawn import KernelDraw
 from src.degradation.drawn_kernel import kernel_weights
 
 _FROM_HOST = ("motion", "sinc")

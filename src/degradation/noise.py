@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Float32, UInt8
 
 from src.compiled import kernel
-from src.degradation.draw import NoiseDraw
+from src.degradation.drawn import NoiseDraw
 from src.degradation.keyed import SampleKey, keyed_normals
 
 Levels = Float32[np.ndarray, "n m 3"] | UInt8[np.ndarray, "n m 3"]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.special import j1
 
-from src.degradation.draw import KernelDraw
+from src.degradation.drawn import KernelDraw
 from src.degradation.drawn_kernel import kernel_weights, separable_taps
 from src.degradation.filtering import blur
 from src.degradation.kernels import gaussian_kernel, gaussian_taps, motion_kernel, sinc_kernel, trim

@@ -9,7 +9,7 @@ import torch
 
 from src.degradation.canvas import Canvas
 from src.degradation.canvas_blur import blur_canvas
-from src.degradation.draw import KernelDraw
+from src.degradation.drawn import KernelDraw
 from src.degradation.drawn_kernel import kernel_weights
 from src.degradation.kernel_canvas import kernel_canvas
 

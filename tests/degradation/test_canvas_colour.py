@@ -11,7 +11,7 @@ from src.degradation.canvas import Canvas
 from src.degradation.canvas_colour import grey_canvas, jitter_canvas, shift_canvas
 from src.degradation.canvas_noise import add_gaussian_noise
 from src.degradation.colour import jitter_colours, shift_colours, to_grey
-from src.degradation.draw import JitterDraw, NoiseDraw, ShiftDraw
+from src.degradation.drawn import JitterDraw, NoiseDraw, ShiftDraw
 from src.degradation.keyed import SampleKey
 from src.degradation.noise import add_noise
 

@@ -6,7 +6,7 @@ import torch
 
 from src.degradation.canvas import Canvas
 from src.degradation.canvas_resize import resize_canvas
-from src.degradation.draw import ResizeDraw
+from src.degradation.drawn import ResizeDraw
 from src.degradation.filtering import resize
 from src.degradation.operations import INTERPOLATIONS
 

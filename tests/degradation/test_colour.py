@@ -6,7 +6,7 @@ import torch
 from torchvision.transforms import functional as reference
 
 from src.degradation.colour import jitter_colours, shift_colours, to_grey
-from src.degradation.draw import JitterDraw, ShiftDraw
+from src.degradation.drawn import JitterDraw, ShiftDraw
 
 NAMES = ("brightness", "contrast", "saturation", "hue")
 

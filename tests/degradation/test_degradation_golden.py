@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from src.degradation.codecs import encode_and_decode
-from src.degradation.draw import KernelDraw, ResizeDraw
+from src.degradation.drawn import KernelDraw, ResizeDraw
 from src.degradation.filtering import blur, blur_and_resize, resize, resize_to_levels
 from src.degradation.kernels import gaussian_kernel, gaussian_taps
 from src.degradation.levels_resize import round_levels

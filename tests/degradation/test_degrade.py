@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from src.degradation.chain import chain_of
-from src.degradation.draw import CodecDraw, KernelDraw, NoiseDraw, ResizeDraw, draw
+from src.degradation.draw import draw
+from src.degradation.drawn import CodecDraw, KernelDraw, NoiseDraw, ResizeDraw
 from src.degradation.engine import degrade, degrade_pair
 from src.degradation.kernels import gaussian_kernel
 from src.degradation.keyed import SampleKey, keyed_normals

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from src.degradation.chain import chain_of
-from src.degradation.draw import CodecDraw, Draw, GreyDraw, JitterDraw, KernelDraw, NoiseDraw, ResizeDraw, draw
 from src.degradation.draw import downsampled_side as side_after
+from src.degradation.draw import draw
+from src.degradation.drawn import CodecDraw, Draw, GreyDraw, JitterDraw, KernelDraw, NoiseDraw, ResizeDraw
 from src.degradation.keyed import SampleKey
 from src.degradation.recipes import load_recipe, recipe_names
 from src.settings.degradation import DegradationRecipe

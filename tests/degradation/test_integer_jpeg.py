@@ -7,7 +7,7 @@ import torch
 
 from src.degradation.canvas import Canvas
 from src.degradation.codecs import encode_and_decode
-from src.degradation.draw import CodecDraw
+from src.degradation.drawn import CodecDraw
 from src.degradation.integer_jpeg import jpeg_canvas, jpeg_roundtrip
 
 SIDES = [1, 2, 3, 4, 5, 8, 9, 15, 16, 17, 23, 24, 25, 31, 33, 48, 50, 64, 77, 101, 128, 171, 199]

@@ -4,7 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
-from src.degradation.draw import ResizeDraw
+from src.degradation.drawn import ResizeDraw
 from src.degradation.filtering import resize_to_levels
 from src.degradation.levels_resize import resize_levels, round_levels
 
