@@ -50,8 +50,10 @@ def _canonical(stage: Any) -> dict[str, Any]:
 
 
 def _content(data: dict[str, Any]) -> dict[str, Any]:
-    # What a damaged image does changes nothing where none is damaged; where one is, the run's status counts it.
-    return {key: value for key, value in data.items() if key not in ("root", "table", "on_damaged")}
+    # Where the faces lie, and by which layout they are read, counts by the fingerprint of what was found. What a damaged
+    # image does changes nothing where none is damaged; where one is, the run's status counts it.
+    places = ("root", "table", "layout", "cache", "on_damaged")
+    return {key: value for key, value in data.items() if key not in places}
 
 
 def identity(effective: dict[str, Any], ingredients: dict[str, str]) -> str:

@@ -3,7 +3,7 @@
 from hydra.core.config_store import ConfigStore
 
 from src.settings.commands import DatasetConfig, LeaderboardConfig, TrainConfig
-from src.settings.data import FolderSettings, PackedSettings, SyntheticFacesSettings
+from src.settings.data import FolderSettings, PackedSettings, StreamedSettings, SyntheticFacesSettings
 from src.settings.restore import RestoreConfig
 
 
@@ -17,3 +17,4 @@ def register() -> None:
     store.store(group="data", name="synthetic_faces_schema", node=SyntheticFacesSettings)
     store.store(group="data", name="folder_schema", node=FolderSettings)
     store.store(group="data", name="packed_schema", node=PackedSettings)
+    store.store(group="data", name="streamed_schema", node=StreamedSettings)

@@ -114,6 +114,7 @@ def _data(data: DataSettings) -> Iterator[str]:
         held_out = data.validation_identities + data.test_identities
         yield from _at_least("data.identities", data.identities, held_out + 1)
     if isinstance(data, FolderSettings):
+        yield from _choice("data.layout", data.layout, ("none", "ffhq", "celeba_hq"))
         yield from _seed("data.split_seed", data.split_seed)
         yield from _within("data.validation_fraction", data.validation_fraction, 0.0, 1.0)
         yield from _within("data.test_fraction", data.test_fraction, 0.0, 1.0)

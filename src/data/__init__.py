@@ -6,16 +6,19 @@ The sources are imported when they are built, so that reading an image does not 
 from pathlib import Path
 
 from src.data.source import FaceSource
-from src.settings.data import DataSettings, FolderSettings, PackedSettings, SyntheticFacesSettings
+from src.settings.data import DataSettings, FolderSettings, PackedSettings, StreamedSettings, SyntheticFacesSettings
 from src.settings.errors import UserError
 
 __all__ = ["FaceSource", "build_source", "count_faces"]
 
 
-def build_source(settings: DataSettings, *, split: str, size: int, cache: Path | None) -> FaceSource:
+def build_source(
+    settings: DataSettings, *, split: str, size: int, cache: Path | None, look_over: bool = True
+) -> FaceSource:
     """The faces of a split (`train`, `validation` or `test`) at `size` pixels a side.
 
-    `cache` is the folder where rendered faces are kept; None renders them when asked for.
+    `cache` is the folder where rendered faces are kept; None renders them when asked for. Without `look_over`, damaged
+    files of a folder are found only when they are asked for.
 
     Raises:
         UserError: the settings name no source, or a source that cannot be read.
@@ -29,11 +32,15 @@ def build_source(settings: DataSettings, *, split: str, size: int, cache: Path |
     if isinstance(settings, FolderSettings):
         from src.data.folder import FolderFaces
 
-        return FolderFaces(settings, split=split, size=size)
+        return FolderFaces(settings, split=split, size=size, look_over=look_over)
     if isinstance(settings, PackedSettings):
         from src.data.packed import PackedFaces
 
         return PackedFaces(settings, split=split, size=size)
+    if isinstance(settings, StreamedSettings):
+        from src.data.streamed import StreamedFaces
+
+        return StreamedFaces(settings, split=split, size=size)
     raise _unknown(settings)
 
 
@@ -55,8 +62,12 @@ def count_faces(settings: DataSettings) -> dict[str, tuple[int, int]]:
         from src.data import packed
 
         return packed.count_faces(settings)
+    if isinstance(settings, StreamedSettings):
+        from src.data import streamed
+
+        return streamed.count_faces(settings)
     raise _unknown(settings)
 
 
 def _unknown(settings: DataSettings) -> UserError:
-    return UserError(f"data.kind: {settings.kind!r} is not one of synthetic_faces, folder, packed")
+    return UserError(f"data.kind: {settings.kind!r} is not one of synthetic_faces, folder, packed, streamed")

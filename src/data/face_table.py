@@ -1,20 +1,24 @@
-"""Which files a folder source has, with split, identity, group of look-alikes and landmarks."""
+"""Which files a folder or archive has, with split, identity, group of look-alikes and landmarks."""
 
 import csv
-from collections.abc import Sequence
+import io
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float32
 
-from src.data.image_file import IMAGE_SUFFIXES, image_files
+from src.data.celeba_hq import list_celeba_hq
+from src.data.ffhq import list_ffhq
+from src.data.file_tree import FileTree, images_of
+from src.data.listing import LANDMARK_COLUMNS, Listing
 from src.data.splits import assign_splits, verify_disjoint
 from src.settings.data import FolderSettings
 from src.settings.errors import UserError
 
-POINTS = ("left_eye", "right_eye", "nose", "mouth_left", "mouth_right")
-LANDMARK_COLUMNS = tuple(f"{point}_{axis}" for point in POINTS for axis in "xy")
+DEFAULT_TABLE = "faces.csv"
+LAYOUTS = {"ffhq": list_ffhq, "celeba_hq": list_celeba_hq}
 SPLIT_NAMES = {"train": "train", "val": "validation", "validation": "validation", "test": "test"}
 
 
@@ -32,67 +36,86 @@ class FaceFile:
     """Left eye, right eye, nose, left and right mouth corner as (x, y), pixels of the file."""
 
 
-def read_face_table(settings: FolderSettings) -> list[FaceFile]:
-    """All faces of a folder, sorted by file.
+@dataclass(frozen=True, kw_only=True)
+class FaceTable:
+    """All faces of a folder or archive, sorted by file."""
 
-    With a table the faces are its rows; without, every image below the root, each an identity of its own.
+    faces: list[FaceFile]
+    notices: tuple[str, ...]
+    """Sentences on what a published layout has and this one lacks."""
+    landmark_side: int | None
+    """Side of the images that the landmarks refer to, pixels; None if it is each file's own."""
+
+
+def read_face_table(settings: FolderSettings, tree: FileTree) -> FaceTable:
+    """All faces of a folder or archive.
+
+    With a table the faces are its rows. Without, they are the images below the root, each an identity of its own, about
+    which a published layout (`settings.layout`) may tell more.
 
     Raises:
-        UserError: the root is missing or holds no image; the table is missing, lacks the column `file`, names a file
-            that does not exist, has a cell that cannot be read, or lets two splits share an identity or a group.
+        UserError: the root holds no image; the table is missing, lacks the column `file`, names a file that does not
+            exist, has a cell that cannot be read, or lets two splits share an identity or a group; the layout is another.
     """
-    root = Path(settings.root).expanduser()
-    if not root.is_dir():
-        raise UserError(f"data.root: the folder {root} does not exist; give a folder of aligned face images")
-    table = _table_path(root, settings.table)
-    rows = _unlisted(root) if table is None else _listed(root, table)
-    rows.sort(key=lambda row: row["file"])
-    where = str(root if table is None else table)
-    return _faces(rows, where, settings)
+    table = _table(tree, settings.table)
+    if table is not None:
+        listing = _listed(tree, *table)
+    elif settings.layout != "none":
+        listing = _layout(settings.layout)(tree, settings)
+    else:
+        listing = Listing(rows=[{"file": file} for file in images_of(tree)], where=str(tree.root))
+    listing.rows.sort(key=lambda row: row["file"])
+    faces = _faces(listing.rows, listing.where, settings)
+    return FaceTable(faces=faces, notices=listing.notices, landmark_side=listing.landmark_side)
 
 
-def _table_path(root: Path, table: str | None) -> Path | None:
-    if table is None:
-        default = root / "faces.csv"
-        return default if default.is_file() else None
-    path = Path(table).expanduser()
-    path = path if path.is_file() else root / table
-    if not path.is_file():
-        raise UserError(f"data.table: {table} does not exist, neither as it is nor in {root}")
-    return path
+def _layout(name: str) -> Callable[[FileTree, FolderSettings], Listing]:
+    if name not in LAYOUTS:
+        raise UserError(f"data.layout: {name!r} is not one of none, {', '.join(LAYOUTS)}")
+    return LAYOUTS[name]
 
 
-def _unlisted(root: Path) -> list[dict[str, str]]:
-    rows = [{"file": path.relative_to(root).as_posix()} for path in image_files(root)]
-    if not rows:
-        raise UserError(f"data.root: {root} holds no image ({', '.join(IMAGE_SUFFIXES)}), also not in sub-folders")
-    return rows
+def _table(tree: FileTree, table: str | None) -> tuple[str, bytes] | None:
+    """What the table is called in messages, and its content."""
+    own = None if table is None else Path(table).expanduser()
+    if own is not None and own.is_file():
+        try:
+            return str(own), own.read_bytes()
+        except OSError as error:
+            raise UserError(f"{own}: cannot be read ({error.strerror})") from None
+    name = DEFAULT_TABLE if table is None else table
+    if tree.holds(name):
+        return tree.where(name), tree.read(name)
+    if table is not None:
+        raise UserError(f"data.table: {table} does not exist, neither as it is nor in {tree.root}")
+    return None
 
 
-def _listed(root: Path, table: Path) -> list[dict[str, str]]:
+def _listed(tree: FileTree, table: str, content: bytes) -> Listing:
     try:
-        with table.open(newline="", encoding="utf-8-sig") as handle:
-            reader = csv.DictReader(handle)
-            columns = reader.fieldnames or []
-            rows = [{key: (value or "").strip() for key, value in row.items() if key is not None} for row in reader]
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        reader = csv.DictReader(io.StringIO(content.decode("utf-8-sig"), newline=""))
+        columns = reader.fieldnames or []
+        rows = [{key: (value or "").strip() for key, value in row.items() if key is not None} for row in reader]
+    except (UnicodeDecodeError, csv.Error) as error:
         raise UserError(f"{table}: cannot be read as CSV ({error})") from None
     if "file" not in columns:
         raise UserError(f"{table}: has no column `file`; its columns are {', '.join(columns) or 'none'}")
     if not rows:
         raise UserError(f"{table}: names no file")
-    _check_files(root, table, [row["file"] for row in rows])
-    return rows
+    _check_files(tree, table, [row["file"] for row in rows])
+    return Listing(rows=rows, where=table)
 
 
-def _check_files(root: Path, table: Path, files: Sequence[str]) -> None:
-    missing = [file for file in files if not file or not (root / file).is_file()]
+def _check_files(tree: FileTree, table: str, files: Sequence[str]) -> None:
+    missing = [file for file in files if not file or not tree.holds(file)]
     if missing:
         more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
-        raise UserError(f"{table}: names {missing[0] or 'an empty file name'}{more}, which is not in {root}")
-    if len(set(files)) < len(files):
-        twice = next(file for file in files if files.count(file) > 1)
-        raise UserError(f"{table}: names {twice} more than once")
+        raise UserError(f"{table}: names {missing[0] or 'an empty file name'}{more}, which is not in {tree.root}")
+    seen: set[str] = set()
+    for file in files:
+        if file in seen:
+            raise UserError(f"{table}: names {file} more than once")
+        seen.add(file)
 
 
 def _faces(rows: list[dict[str, str]], where: str, settings: FolderSettings) -> list[FaceFile]:

@@ -1,19 +1,19 @@
-"""Any folder of aligned face images as a source."""
+"""Any folder or archive of aligned face images as a source."""
 
 import hashlib
-from functools import cache as memoised
+import warnings
 from functools import cached_property
 from pathlib import Path
 
-import cv2
 import numpy as np
 from jaxtyping import Float32, UInt8
 from tqdm import tqdm
 
-from src.checkpoints.files import sha256_of
 from src.data.face_table import FaceFile, read_face_table
-from src.data.image_file import checked_side, image_side, read_rgb
+from src.data.file_tree import open_tree
+from src.data.image_file import DamagedImage, checked_side, decode_rgb, image_side
 from src.data.image_memory import ImageMemory
+from src.data.resized import resized
 from src.data.splits import SPLITS, checked_split
 from src.settings.data import FolderSettings
 from src.settings.errors import UserError
@@ -23,36 +23,42 @@ SMALL = 4096
 
 
 class FolderFaces:
-    """Images of one split of a folder, resized to `size` (`FaceSource`); sorted by file.
+    """Images of one split of a folder or archive, resized to `size` (`FaceSource`); sorted by file.
 
-    Reducing averages areas, enlarging is bicubic. Images that fit `image_memory.BUDGET` are decoded once. A split of up
-    to `SMALL` files is decoded at the start, so that a damaged file is found before anything else begins; of a larger
-    one only the headers are read then.
+    Images that fit `image_memory.BUDGET` are decoded once. A split of up to `SMALL` files is decoded at the start, so that
+    a damaged file is found before anything else begins; of a larger one only the headers are read then. With
+    `settings.on_damaged` = skip damaged files are only named then. Without `look_over` nothing is read at the start.
 
     Raises:
-        UserError: see `read_face_table`; the split is empty; a file is damaged or not square.
+        UserError: see `open_tree` and `read_face_table`; the split is empty; a file is damaged or not square.
     """
 
-    def __init__(self, settings: FolderSettings, *, split: str, size: int) -> None:
-        self._root = Path(settings.root).expanduser()
-        self._all = read_face_table(settings)
-        self._files = [face for face in self._all if face.split == checked_split(split)]
+    def __init__(self, settings: FolderSettings, *, split: str, size: int, look_over: bool = True) -> None:
+        self._tree = open_tree(settings.root)
+        self._table = read_face_table(settings, self._tree)
+        self._files = [face for face in self._table.faces if face.split == checked_split(split)]
         if not self._files:
             raise UserError(
-                f"data: the {split} split of {self._root} is empty ({len(self._all)} faces in all); change the "
-                "fractions or the table"
+                f"data: the {split} split of {self._tree.root} is empty ({len(self._table.faces)} faces in all); change "
+                "the fractions or the table"
             )
         self.size = size
         self._labels = {
             identity: label for label, identity in enumerate(sorted({face.identity for face in self._files}))
         }
         self._memory = ImageMemory(len(self._files), size)
-        self._look_over(split)
+        if look_over:
+            self._look_over(split, stop=settings.on_damaged != "skip")
 
     @property
     def identities(self) -> int:
         """Number of identities in this split."""
         return len(self._labels)
+
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """Sentences on what a published layout has and this folder lacks."""
+        return self._table.notices
 
     def __len__(self) -> int:
         return len(self._files)
@@ -61,7 +67,7 @@ class FolderFaces:
         """The face as RGB.
 
         Raises:
-            UserError: the file is damaged or not square.
+            UserError: the file is not square; as `DamagedImage`, it is damaged.
         """
         face = self._file(index)
         return self._memory.get(index, lambda: self._decode(face))
@@ -74,20 +80,44 @@ class FolderFaces:
         """Label of the identity, 0 .. identities - 1."""
         return self._labels[self._file(index).identity]
 
+    def person(self, index: int) -> tuple[str, str]:
+        """The identity as the table calls it, and its group of look-alikes."""
+        face = self._file(index)
+        return face.identity, face.group
+
     def landmarks(self, index: int) -> Float32[np.ndarray, "5 2"] | None:
         """The table's five points as (x, y), scaled with the image; None if it has none."""
         face = self._file(index)
         if face.landmarks is None:
             return None
-        return face.landmarks * np.float32(self.size / image_side(self._root / face.file))
+        return face.landmarks * np.float32(self.size / (self._table.landmark_side or self.side(index)))
+
+    def side(self, index: int) -> int:
+        """Side of the image as it is in the file, pixels; reads the header only.
+
+        Raises:
+            UserError: the file is not square; as `DamagedImage`, it is damaged.
+        """
+        file = self._file(index).file
+        with self._tree.open(file) as stream:
+            return image_side(stream, self._tree.where(file))
+
+    def file(self, index: int) -> tuple[str, int]:
+        """The file's name in messages, and its size in bytes."""
+        file = self._file(index).file
+        return self._tree.where(file), self._tree.nbytes(file)
 
     def fingerprint(self) -> str:
-        """SHA-256 over names, splits, identities, landmarks and contents (only sizes, of more than `SMALL` files)."""
+        """SHA-256 over names, splits, identities, landmarks and contents.
+
+        Of more than `SMALL` files the contents count by their sizes (in an archive also by their CRC-32).
+        """
+        faces = self._table.faces
+        hash_of = self._tree.content_hash if len(faces) <= SMALL else self._tree.cheap_hash
         digest = hashlib.sha256()
-        for face in self._all:
-            path = self._root / face.file
-            content = _content(path, len(self._all) <= SMALL)
+        for face in faces:
             points = "" if face.landmarks is None else face.landmarks.tobytes().hex()
+            content = hash_of(face.file)
             digest.update("\0".join((face.file, face.split, face.identity, points, content, "")).encode())
         return digest.hexdigest()
 
@@ -105,43 +135,33 @@ class FolderFaces:
         return self._files[self._check(index)]
 
     def _decode(self, face: FaceFile) -> UInt8[np.ndarray, "s s 3"]:
-        path = self._root / face.file
-        image = read_rgb(path)
-        side = checked_side(path, image.shape[1], image.shape[0])
-        if side == self.size:
-            return image
-        interpolation = cv2.INTER_AREA if side > self.size else cv2.INTER_CUBIC
-        resized: np.ndarray = cv2.resize(image, (self.size, self.size), interpolation=interpolation)
-        return resized
+        where = self._tree.where(face.file)
+        image = decode_rgb(self._tree.read(face.file), where)
+        checked_side(where, image.shape[1], image.shape[0])
+        return resized(image, self.size)
 
-    def _look_over(self, split: str) -> None:
-        decode = self._memory.keeps and len(self) <= SMALL
-        for index in tqdm(
-            range(len(self)), desc=f"reading {len(self):,} faces ({split})", unit="face", leave=False, disable=None
-        ):
-            if decode:
-                self.image(index)
-            else:
-                image_side(self._root / self._files[index].file)
-
-
-def _content(path: Path, hashed: bool) -> str:
-    state = path.stat()
-    return _hash_of(path, state.st_size, state.st_mtime_ns) if hashed else str(state.st_size)
+    def _look_over(self, split: str, *, stop: bool) -> None:
+        look = self.image if self._memory.keeps and len(self) <= SMALL else self.side
+        damaged = []
+        title = f"reading {len(self):,} faces ({split})"
+        for index in tqdm(range(len(self)), desc=title, unit="face", leave=False, disable=None):
+            try:
+                look(index)
+            except DamagedImage as error:
+                if stop:
+                    raise
+                damaged.append(error)
+        if damaged:
+            more = f" and {len(damaged) - 1:,} more" if len(damaged) > 1 else ""
+            warnings.warn(f"{len(damaged):,} of {len(self):,} faces ({split}): {damaged[0]}{more}", stacklevel=3)
 
 
 def count_faces(settings: FolderSettings) -> dict[str, tuple[int, int]]:
     """(images, identities) of every split; decodes nothing.
 
     Raises:
-        UserError: see `read_face_table`.
+        UserError: see `open_tree` and `read_face_table`.
     """
-    faces = read_face_table(settings)
+    faces = read_face_table(settings, open_tree(settings.root)).faces
     people = {split: [face.identity for face in faces if face.split == split] for split in SPLITS}
     return {split: (len(found), len(set(found))) for split, found in people.items()}
-
-
-@memoised
-def _hash_of(path: Path, size: int, modified: int) -> str:
-    """SHA-256 of the file; asked again only when size or modification time differ."""
-    return sha256_of(path)

@@ -4,7 +4,9 @@ import io
 import struct
 import zlib
 from collections.abc import Callable, Sequence
+from io import BufferedIOBase
 from pathlib import Path
+from typing import IO, cast
 
 import cv2
 import numpy as np
@@ -12,6 +14,7 @@ from jaxtyping import UInt8
 from PIL import ExifTags, Image, UnidentifiedImageError
 
 from src.checkpoints.files import atomic_path
+from src.data.png import decode_png
 from src.settings.errors import UserError
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
@@ -42,47 +45,53 @@ def image_files(folder: Path, suffixes: Sequence[str] = IMAGE_SUFFIXES) -> list[
 
 
 def read_rgb(path: Path) -> UInt8[np.ndarray, "h w 3"]:
-    """Decode an image file.
-
-    EXIF orientation is applied; grey is tiled; palettes and CMYK are converted; an alpha channel is dropped and the
-    colours under it are kept as they are (codeformer.md 4); 16-bit values v become round(v / 257).
+    """Decode an image file; see `decode_rgb`.
 
     Raises:
-        UserError: the file is missing, unreadable, no image, or truncated.
+        UserError: the file cannot be read; as `DamagedImage`, it is no image, or truncated.
     """
     try:
         data = path.read_bytes()
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror})") from None
-    try:
-        with Image.open(io.BytesIO(data)) as picture:
-            picture.load()
-            orientation = picture.getexif().get(ExifTags.Base.Orientation, 1)
-            image = _deep_png(data) if _is_deep_png(data) else _eight_bit(picture)
-    except UnidentifiedImageError:
-        raise UserError(f"{path}: is not an image that can be decoded; replace or remove it") from None
-    except DECODE_ERRORS as error:
-        raise UserError(f"{path}: is damaged ({_reason(error)}); replace or remove it") from None
-    return np.array(UPRIGHT.get(orientation, lambda upright: upright)(image), order="C")
+    return decode_rgb(data, str(path))
 
 
-def image_side(path: Path) -> int:
-    """Side in pixels of a square image; reads the header only.
+def decode_rgb(data: bytes, where: str) -> UInt8[np.ndarray, "h w 3"]:
+    """Decode the content of an image file, which messages call `where`.
+
+    EXIF orientation is applied; grey is tiled; palettes and CMYK are converted; an alpha channel is dropped and the
+    colours under it are kept as they are (codeformer.md 4); 16-bit values v become round(v / 257).
 
     Raises:
-        UserError: the file is missing, no image, or not square.
+        DamagedImage: it is no image, or truncated.
     """
     try:
-        with Image.open(path) as picture:
+        ordinary = decode_png(data)
+        return _decode(data) if ordinary is None else ordinary
+    except UnidentifiedImageError:
+        raise DamagedImage(f"{where}: is not an image that can be decoded; replace or remove it") from None
+    except DECODE_ERRORS as error:
+        raise DamagedImage(f"{where}: is damaged ({_reason(error)}); replace or remove it") from None
+
+
+def image_side(stream: BufferedIOBase, where: str) -> int:
+    """Side in pixels of a square image file, which messages call `where`; reads the header only.
+
+    Raises:
+        UserError: it is not square; as `DamagedImage`, it is no image.
+    """
+    try:
+        with Image.open(cast(IO[bytes], stream)) as picture:
             width, height = picture.size
     except UnidentifiedImageError:
-        raise UserError(f"{path}: is not an image that can be decoded; replace or remove it") from None
+        raise DamagedImage(f"{where}: is not an image that can be decoded; replace or remove it") from None
     except DECODE_ERRORS as error:
-        raise UserError(f"{path}: cannot be read ({_reason(error)})") from None
-    return checked_side(path, width, height)
+        raise DamagedImage(f"{where}: is damaged ({_reason(error)}); replace or remove it") from None
+    return checked_side(where, width, height)
 
 
-def checked_side(path: Path, width: int, height: int) -> int:
+def checked_side(where: Path | str, width: int, height: int) -> int:
     """The side of a square image.
 
     Raises:
@@ -90,7 +99,7 @@ def checked_side(path: Path, width: int, height: int) -> int:
     """
     if width != height:
         raise UserError(
-            f"{path}: is {width} x {height} pixels; faces must be aligned squares, so crop and align it first"
+            f"{where}: is {width} x {height} pixels; faces must be aligned squares, so crop and align it first"
         )
     return width
 
@@ -106,6 +115,14 @@ def write_png(path: Path, image: UInt8[np.ndarray, "h w 3"]) -> None:
             Image.fromarray(np.ascontiguousarray(image)).save(temporary, format="PNG")
     except OSError as error:
         raise UserError(f"{path}: cannot be written ({error.strerror or error})") from None
+
+
+def _decode(data: bytes) -> UInt8[np.ndarray, "h w 3"]:
+    with Image.open(io.BytesIO(data)) as picture:
+        picture.load()
+        orientation = picture.getexif().get(ExifTags.Base.Orientation, 1)
+        image = _deep_png(data) if _is_deep_png(data) else _eight_bit(picture)
+    return np.array(UPRIGHT.get(orientation, lambda upright: upright)(image), order="C")
 
 
 def _eight_bit(picture: Image.Image) -> UInt8[np.ndarray, "h w 3"]:

@@ -44,7 +44,7 @@ class PackedFaces:
 
     def image(self, index: int) -> UInt8[np.ndarray, "s s 3"]:
         """The face as RGB; a copy."""
-        stored = self._store.images[self._row(index)]
+        stored = self._store.image(self._row(index))
         if self.size == self._store.facts.size:
             return stored.copy()
         resized: np.ndarray = cv2.resize(stored, (self.size, self.size), interpolation=cv2.INTER_AREA)

@@ -62,15 +62,24 @@ class PackedStore:
         self.folder = folder
         self.facts = _read_facts(folder)
         self.index = _read_index(folder, self.facts)
-        self.images: UInt8[np.ndarray, "n s s 3"] = _map_images(folder / IMAGES, self.facts)
+        self._mapped = _map(folder / IMAGES, self.facts)
+        shape = (self.facts.count, self.facts.size, self.facts.size, 3)
+        self.images: UInt8[np.ndarray, "n s s 3"] = np.frombuffer(self._mapped, np.uint8).reshape(shape)
 
     def __reduce__(self) -> tuple[type["PackedStore"], tuple[Path]]:
         return PackedStore, (self.folder,)
 
+    def image(self, row: int) -> UInt8[np.ndarray, "s s 3"]:
+        """A view of a face, whose pages are asked for together."""
+        nbytes = self.facts.size**2 * 3
+        start = row * nbytes // mmap.PAGESIZE * mmap.PAGESIZE
+        self._mapped.madvise(mmap.MADV_WILLNEED, start, (row + 1) * nbytes - start)
+        return self.images[row]
+
     def differing(self, rows: Sequence[int]) -> Iterator[str]:
         """Names of the faces whose pixels no longer have the hash of the index."""
         for row in tqdm(rows, desc=f"checking {len(rows):,} faces", unit="face", leave=False, disable=None):
-            if hashlib.sha256(self.images[row].tobytes()).hexdigest() != self.index[row].sha256:
+            if hashlib.sha256(self.image(row).tobytes()).hexdigest() != self.index[row].sha256:
                 yield self.index[row].name
 
 
@@ -117,17 +126,15 @@ def _read_index(folder: Path, facts: StoreFacts) -> list[PackedFace]:
     return [PackedFace(**row) for row in json.loads(data)]
 
 
-def _map_images(path: Path, facts: StoreFacts) -> UInt8[np.ndarray, "n s s 3"]:
-    shape = (facts.count, facts.size, facts.size, 3)
+def _map(path: Path, facts: StoreFacts) -> mmap.mmap:
+    nbytes = facts.count * facts.size**2 * 3
     try:
         with path.open("rb") as handle:
             mapped = mmap.mmap(handle.fileno(), 0, access=mmap.ACCESS_READ)
     except (OSError, ValueError) as error:
         raise UserError(f"{path}: cannot be read ({error}); restore it or pack the faces again") from None
-    if len(mapped) != int(np.prod(shape)):
-        raise UserError(
-            f"{path}: has {len(mapped):,} bytes, expected {int(np.prod(shape)):,}; restore it or pack the faces again"
-        )
-    # Training reads in random order: reading ahead would fetch faces that nobody asked for.
+    if len(mapped) != nbytes:
+        raise UserError(f"{path}: has {len(mapped):,} bytes, expected {nbytes:,}; restore it or pack the faces again")
+    # Training reads in random order: reading ahead of a face would fetch faces that nobody asked for.
     mapped.madvise(mmap.MADV_RANDOM)
-    return np.frombuffer(mapped, np.uint8).reshape(shape)
+    return mapped

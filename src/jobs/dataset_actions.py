@@ -1,7 +1,6 @@
 """What `python -m src.dataset` does. Heavy modules are imported where they are used, so that mistakes are told at once."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
 from src.data import FaceSource, build_source, count_faces
@@ -48,11 +47,11 @@ def pack_faces(settings: DatasetConfig) -> str:
     folder = _output_folder(settings)
     counts = count_faces(settings.data)
     sources = {
-        split: build_source(settings.data, split=split, size=settings.size, cache=None)
+        split: build_source(settings.data, split=split, size=settings.size, cache=None, look_over=False)
         for split, (images, _) in counts.items()
         if images
     }
-    facts = pack(sources, folder, workers=settings.workers)
+    facts = pack(sources, folder, workers=settings.workers, skip_damaged=settings.data.on_damaged == "skip")
     megabytes = facts.count * facts.size**2 * 3 / 1e6
     made = f"{facts.count:,} faces of {facts.size} px, {megabytes:,.0f} MB -> {folder}"
     return f"{made}\nuse it with data=packed data.root={folder}"
@@ -86,15 +85,14 @@ def benchmark(settings: DatasetConfig) -> str:
 
 
 def stats(settings: DatasetConfig) -> str:
-    """A table of images and identities of every split.
+    """Images and identities of every split, sizes and kinds of the files, mean and deviation of the pixels.
 
     Raises:
         UserError: the source cannot be read.
     """
-    rows = [f"{'split':<12}{'images':>9}{'identities':>12}"]
-    counts = count_faces(settings.data).items()
-    rows += [f"{split:<12}{images:>9,}{identities:>12,}" for split, (images, identities) in counts]
-    return "\n".join(rows)
+    from src.data.source_statistics import source_statistics
+
+    return str(source_statistics(settings.data, size=settings.size))
 
 
 def validate(settings: DatasetConfig) -> str:
@@ -178,16 +176,9 @@ def _checked_store(folder: Path) -> str:
 
 
 def _checked_faces(settings: DatasetConfig) -> str:
-    from src.data.image_file import DamagedImage
+    from src.data.source_check import check_source
 
-    counts, damaged = count_faces(settings.data), []
-    for split, (images, _) in counts.items():
-        source = build_source(replace(settings.data, on_damaged="skip"), split=split, size=settings.size, cache=None)
-        for index in range(images):
-            try:
-                source.image(index)
-            except DamagedImage as error:
-                damaged.append(str(error))
-    if damaged:
-        raise UserError(f"{len(damaged)} images cannot be decoded:\n  " + "\n  ".join(damaged))
-    return f"{sum(images for images, _ in counts.values()):,} faces, all decoded"
+    found = check_source(settings.data, size=settings.size, workers=settings.workers)
+    if not found.usable:
+        raise UserError(f"the faces cannot be used as they are.\n{found}")
+    return str(found)

@@ -40,7 +40,7 @@ class FolderSettings(DataSettings):
 
     root: str
     """Folder or .zip archive that is searched for images (png, jpg, jpeg, webp, bmp), also in sub-folders."""
-    layout: str = "none"
+    layout: str
     """What else the names and files beside the images tell: `none`, `ffhq` or `celeba_hq`, as these are published."""
     table: str | None
     """CSV with a column `file` (relative to `root`) and optional columns split, identity, lookalike_group and
@@ -63,14 +63,12 @@ class PackedSettings(DataSettings):
 
 @dataclass(kw_only=True)
 class StreamedSettings(DataSettings):
-    """Chunks in a folder or an object storage, packed from another source; fetched when needed."""
+    """A packed store in an object storage, of which each face is fetched when it is needed."""
 
     root: str
-    """Folder or address (s3://bucket/folder, gs://...) of the chunks."""
+    """Address of the store: s3://bucket/folder, gs://..., or any other that fsspec knows."""
     cache: str | None
-    """Folder where fetched chunks are kept; null: one in the user's cache folder, named by the address."""
-    cache_limit: str
-    """Size of that folder above which the chunks used longest ago are deleted, for example 25GB."""
+    """Folder that keeps fetched faces and has room for the whole store; null fetches a face each time."""
 
 
 @dataclass(kw_only=True)

@@ -164,6 +164,11 @@ def test_the_command_takes_short_spellings_and_tells_mistakes(faces: Path, tmp_p
             2,
             "steps.jpeg.quality is [90, 10]",
         ),
+        (
+            ["preview", "recipe.steps.blur.sigma=[3,1]"],
+            2,
+            "error: recipe: steps.blur.sigma is [3, 1], expected the lowest",
+        ),
         (["benchmark", "recipe=codeformer_medium"], 1, "codeformer_medium"),
     ):
         failed = command(root, *words)

@@ -87,6 +87,10 @@ def test_a_global_batch_divides_by_the_devices_of_all_nodes() -> None:
 def test_the_device_refuses_steps_that_it_does_not_have() -> None:
     stage = ["stage=code_predictor", "degradation@code_predictor.degradation=codeformer_inpainting"]
     validate(compose_train(stage))
-    with pytest.raises(UserError, match=r"^code_predictor\.degradation: steps\.brush_mask.*trainer\.degradation=loader"):
+    with pytest.raises(
+        UserError, match=r"^code_predictor\.degradation: steps\.brush_mask.*trainer\.degradation=loader"
+    ):
         validate(compose_train([*stage, "trainer.degradation=device"]))
-    validate(compose_train(["stage=cft", "degradation@benchmark.degradation=second_order", "trainer.degradation=device"]))
+    validate(
+        compose_train(["stage=cft", "degradation@benchmark.degradation=second_order", "trainer.degradation=device"])
+    )

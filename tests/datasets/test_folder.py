@@ -11,16 +11,20 @@ from PIL import Image
 
 from src.data import FaceSource, build_source, count_faces
 from src.data import image_memory as image_memory_module
-from src.data.face_table import LANDMARK_COLUMNS, read_face_table
+from src.data.face_table import read_face_table
+from src.data.file_tree import open_tree
 from src.data.folder import FolderFaces
+from src.data.image_file import DamagedImage
 from src.data.image_memory import ImageMemory
+from src.data.listing import LANDMARK_COLUMNS
 from src.data.splits import SPLITS
 from src.settings.data import DataSettings, FolderSettings
 from src.settings.errors import UserError
 
 
 def settings(root: Path, **changes) -> FolderSettings:
-    values = {"table": None, "validation_fraction": 0.2, "test_fraction": 0.2, "split_seed": 0}
+    values = {"table": None, "layout": "none", "validation_fraction": 0.2, "test_fraction": 0.2, "split_seed": 0}
+    values |= {"on_damaged": "stop"}
     return FolderSettings(kind="folder", flip_probability=0.0, root=str(root), **(values | changes))
 
 
@@ -103,12 +107,16 @@ def test_without_a_split_column_neither_identities_nor_look_alikes_are_divided(p
     write_table(plain.parent / "people.csv", rows)
     for seed in range(6):
         table = settings(plain, table=str(plain.parent / "people.csv"), split_seed=seed)
-        faces = read_face_table(table)
+        faces = read_face_table(table, open_tree(table.root)).faces
         for member in ("identity", "group"):
             splits = Counter(key for key, _ in {(getattr(face, member), face.split) for face in faces})
             assert set(splits.values()) == {1}
         assert {face.split for face in faces} == set(SPLITS)
         assert len({face.group for face in faces}) == 6  # five groups, and the identity without one
+
+
+def _table(plain: Path, **changes) -> None:
+    read_face_table(settings(plain, **changes), open_tree(str(plain)))
 
 
 def _rows(plain: Path, **column) -> list[dict[str, object]]:
@@ -139,7 +147,7 @@ def _rows(plain: Path, **column) -> list[dict[str, object]]:
 def test_tables_that_cannot_be_right_are_refused(plain, columns, message):
     write_table(plain / "faces.csv", _rows(plain, **columns))
     with pytest.raises(UserError, match=message):
-        read_face_table(settings(plain))
+        _table(plain)
 
 
 def test_tables_that_do_not_fit_the_folder_are_refused(plain):
@@ -147,18 +155,18 @@ def test_tables_that_do_not_fit_the_folder_are_refused(plain):
     rows = _rows(plain)
     write_table(table, [*rows, {"file": "gone.png"}, {"file": "lost.png"}])
     with pytest.raises(UserError, match=r"names gone\.png and 1 more, which is not in"):
-        read_face_table(settings(plain))
+        _table(plain)
     write_table(table, [*rows, rows[3]])
     with pytest.raises(UserError, match=r"names 0/03\.png more than once"):
-        read_face_table(settings(plain))
+        _table(plain)
     table.write_text("path,split\na.png,train\n")
     with pytest.raises(UserError, match="has no column `file`; its columns are path, split"):
-        read_face_table(settings(plain))
+        _table(plain)
     table.write_text("file\n")
     with pytest.raises(UserError, match="names no file"):
-        read_face_table(settings(plain))
+        _table(plain)
     with pytest.raises(UserError, match=r"data\.table: other\.csv does not exist"):
-        read_face_table(settings(plain, table="other.csv"))
+        _table(plain, table="other.csv")
 
 
 def test_missing_empty_and_unknown_sources_are_named(tmp_path):
@@ -168,7 +176,9 @@ def test_missing_empty_and_unknown_sources_are_named(tmp_path):
     with pytest.raises(UserError, match="holds no image"):
         build_source(settings(tmp_path), split="train", size=8, cache=None)
     with pytest.raises(UserError, match=r"data\.kind: 'video' is not one of synthetic_faces, folder"):
-        build_source(DataSettings(kind="video", flip_probability=0.5), split="train", size=8, cache=None)
+        build_source(
+            DataSettings(kind="video", flip_probability=0.5, on_damaged="stop"), split="train", size=8, cache=None
+        )
 
 
 def test_an_empty_or_unknown_split_is_an_error(plain):
@@ -186,6 +196,21 @@ def test_damaged_and_oblong_files_are_found_when_the_source_is_built(plain):
     with pytest.raises(UserError, match=r"09\.png: is damaged"):
         FolderFaces(everything, split="train", size=8)
     Image.new("RGB", (16, 12)).save(victim)
+    with pytest.raises(UserError, match=r"09\.png: is 16 x 12 pixels"):
+        FolderFaces(everything, split="train", size=8)
+
+
+def test_damaged_files_may_be_named_instead_of_refused(plain):
+    everything = settings(plain, validation_fraction=0.0, test_fraction=0.0, on_damaged="skip")
+    for name in ("2/09.png", "3/13.png"):
+        (plain / name).write_bytes((plain / name).read_bytes()[:60])
+    with pytest.warns(UserWarning, match=r"^2 of 20 faces \(train\): .*09\.png: is damaged .* and 1 more$") as told:
+        source = FolderFaces(everything, split="train", size=8)
+    assert (len(told), len(source)) == (1, 20)
+    with pytest.raises(DamagedImage, match=r"13\.png: is damaged"):
+        source.image(13)
+    assert source.image(12).shape == (8, 8, 3)
+    Image.new("RGB", (16, 12)).save(plain / "2" / "09.png")
     with pytest.raises(UserError, match=r"09\.png: is 16 x 12 pixels"):
         FolderFaces(everything, split="train", size=8)
 

@@ -1,9 +1,11 @@
+import io
+
 import cv2
 import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
-from src.data.image_file import image_files, image_side, read_rgb, write_png
+from src.data.image_file import DamagedImage, image_files, image_side, read_rgb, write_png
 from src.settings.errors import UserError
 
 
@@ -122,9 +124,15 @@ def test_what_is_no_image_or_no_file_is_named(tmp_path):
 def test_side_is_read_from_the_header_and_must_be_square(tmp_path, colours):
     Image.fromarray(colours).save(tmp_path / "wide.png")
     Image.fromarray(colours[:, :6]).save(tmp_path / "square.png")
-    assert image_side(tmp_path / "square.png") == 6
-    with pytest.raises(UserError, match=r"wide\.png: is 9 x 6 pixels; faces must be aligned squares"):
-        image_side(tmp_path / "wide.png")
+    with (tmp_path / "square.png").open("rb") as stream:
+        assert image_side(stream, "square") == 6
+    with (
+        (tmp_path / "wide.png").open("rb") as stream,
+        pytest.raises(UserError, match=r"wide\.png: is 9 x 6 pixels; faces must be aligned squares"),
+    ):
+        image_side(stream, "wide.png")
+    with pytest.raises(DamagedImage, match="notes: is not an image"):
+        image_side(io.BytesIO(b"not an image"), "notes")
 
 
 def test_images_are_found_in_order_without_hidden_ones(tmp_path, colours):
