@@ -34,3 +34,18 @@ class FaceSource(Protocol):
 
     def fingerprint(self) -> str:
         """SHA-256 (64 hexadecimal digits) of everything that defines the content of all splits, and of nothing else."""
+
+
+@runtime_checkable
+class KnowsFiles(Protocol):
+    """A source that reads a file an image."""
+
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """Sentences on what is missing."""
+
+    def side(self, index: int) -> int:
+        """Side of the image as it is in the file, pixels."""
+
+    def file(self, index: int) -> tuple[str, int]:
+        """The file's name, and its size in bytes."""

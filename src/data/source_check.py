@@ -4,27 +4,19 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol, runtime_checkable
+from typing import NamedTuple
 
 from tqdm import tqdm
 
 from src.data import build_source, count_faces
 from src.data.image_file import DamagedImage
 from src.data.in_order import in_order
-from src.data.source import FaceSource
+from src.data.source import FaceSource, KnowsFiles
 from src.settings.data import DataSettings
 from src.settings.errors import UserError
 
 SHOWN = 20
 """Problems of a kind that are printed."""
-
-
-@runtime_checkable
-class KnowsFiles(Protocol):
-    """A source whose images have sizes of their own."""
-
-    def side(self, index: int) -> int:
-        """Side of the image as it is in the file, pixels."""
 
 
 class CheckedFace(NamedTuple):

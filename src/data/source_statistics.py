@@ -4,34 +4,18 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
-from typing import Protocol, runtime_checkable
 
 import numpy as np
 
 from src.data import build_source, count_faces
 from src.data.image_file import DamagedImage
-from src.data.source import FaceSource
+from src.data.source import FaceSource, KnowsFiles
 from src.settings.data import DataSettings
 
 PIXELS_OF = 256
 """Faces whose pixels are looked at."""
 HEADERS_OF = 4096
 """Files whose headers are looked at."""
-
-
-@runtime_checkable
-class KnowsFiles(Protocol):
-    """A source that reads a file an image."""
-
-    @property
-    def notices(self) -> tuple[str, ...]:
-        """Sentences on what is missing."""
-
-    def side(self, index: int) -> int:
-        """Side of the image as it is in the file, pixels."""
-
-    def file(self, index: int) -> tuple[str, int]:
-        """The file's name, and its size in bytes."""
 
 
 @dataclass(frozen=True, kw_only=True)

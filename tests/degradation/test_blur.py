@@ -57,7 +57,7 @@ def test_an_isotropic_kernel_is_the_product_of_its_taps() -> None:
 
 def test_beta_of_one_is_the_gaussian() -> None:
     axes = {"size": 21, "sigma_x": 2.0, "sigma_y": 1.0, "angle": 0.3}
-    generalised = kernel_weights(KernelDraw(kind="generalised_anisotropic", beta=1.0, **axes))  # type: ignore[arg-type]
+    generalised = kernel_weights(KernelDraw(kind="generalised_anisotropic", beta=1.0, **axes))
     np.testing.assert_allclose(generalised, gaussian_kernel(21, 2.0, 1.0, 0.3), atol=1e-15)
 
 

@@ -55,7 +55,7 @@ def test_draws_fill_the_published_ranges(name: str) -> None:
         assert -1e-9 <= found.min() < 0.02
         assert 0.96 < found.max() <= 1.04
         assert found.mean() == pytest.approx(0.5, abs=0.04)
-    table = [[k.sigma_x, k.sigma_y, 512 / r.side, n.size] for k, r, n, *_ in drawn if k in turned]  # type: ignore[union-attr]
+    table = [[k.sigma_x, k.sigma_y, 512 / r.side, n.size] for k, r, n, *_ in drawn if k in turned]
     assert np.abs(np.corrcoef(table, rowvar=False) - np.eye(4)).max() < 0.12
 
 
@@ -139,8 +139,8 @@ def test_downsampled_side(reference: int, factor: float, size: int, side: int) -
 
 def test_a_brush_stroke_stays_in_the_image_and_has_its_width() -> None:
     masks = [draw(chain_of(load_recipe("codeformer_inpainting")), SampleKey(0, 0, i), 512)[0] for i in range(200)]
-    strokes = [stroke for mask in masks for stroke in mask.strokes]  # type: ignore[union-attr]
-    assert {len(mask.strokes) for mask in masks} == {1, 2, 3}  # type: ignore[union-attr]
+    strokes = [stroke for mask in masks for stroke in mask.strokes]
+    assert {len(mask.strokes) for mask in masks} == {1, 2, 3}
     assert {len(stroke.points) - 1 for stroke in strokes} == set(range(8, 28))
     points = np.array([point for stroke in strokes for point in stroke.points])
     assert 0 <= points.min() <= points.max() <= 512
