@@ -65,9 +65,11 @@ def _is_plain_text(name: bytes, body: memoryview) -> bool:
 
 def _pixels(deflated: bytes, width: int, height: int) -> UInt8[np.ndarray, "h w 3"]:
     expected = height * (3 * width + 1)
-    inflated = zlib.decompress(deflated, bufsize=expected)
-    if len(inflated) != expected:
-        raise ValueError(f"the PNG holds {len(inflated)} bytes of pixels instead of {expected}")
+    inflater = zlib.decompressobj()
+    # No more than one byte too many: a small file may inflate to any size.
+    inflated = inflater.decompress(deflated, expected + 1)
+    if len(inflated) != expected or not inflater.eof:
+        raise ValueError(f"the PNG does not hold the {expected} bytes of pixels that its header promises")
     filtered = np.frombuffer(inflated, np.uint8).reshape(height, 3 * width + 1)
     image = np.empty((height, width, 3), np.uint8)
     if not _unfilter(filtered, image.reshape(height, 3 * width)):

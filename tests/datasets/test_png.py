@@ -113,9 +113,9 @@ def test_a_flipped_bit_never_gives_another_picture():
 @pytest.mark.parametrize(
     ("deflated", "reason"),
     [
-        (zlib.compress(bytes(5)), "holds 5 bytes of pixels instead of 518"),
-        (zlib.compress(bytes(600)), "holds 600 bytes of pixels instead of 518"),
-        (zlib.compress(bytes(518))[:-5], "incomplete or truncated"),
+        (zlib.compress(bytes(5)), "does not hold the 518 bytes"),
+        (zlib.compress(bytes(10**8)), "does not hold the 518 bytes"),
+        (zlib.compress(bytes(518))[:-5], "does not hold the 518 bytes"),
         (zlib.compress(bytes(518))[:-1] + b"\x00", "incorrect data check"),
         (zlib.compress(b"\x05" + bytes(517)), "unknown filter"),
     ],
