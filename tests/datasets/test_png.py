@@ -114,7 +114,7 @@ def test_a_flipped_bit_never_gives_another_picture():
     ("deflated", "reason"),
     [
         (zlib.compress(bytes(5)), "does not hold the 518 bytes"),
-        (zlib.compress(bytes(10**8)), "does not hold the 518 bytes"),
+        (zlib.compress(bytes(10**6)), "does not hold the 518 bytes"),
         (zlib.compress(bytes(518))[:-5], "does not hold the 518 bytes"),
         (zlib.compress(bytes(518))[:-1] + b"\x00", "incorrect data check"),
         (zlib.compress(b"\x05" + bytes(517)), "unknown filter"),
