@@ -29,6 +29,7 @@ from experiments.speed.degradation_equality import equality_table
 from experiments.speed.degradation_steps import draw_figure, step_table, steps_of_ours, steps_of_public
 from experiments.speed.speed_faces import MappedFaces, PngFaces, make_files
 from src.data.damage import Stop
+from src.data.datamodule import FaceDataModule
 from src.data.image_file import read_rgb
 from src.data.levels import network_planes
 from src.data.plan import Always, DegradationPlan, ImageOrCode
@@ -200,6 +201,28 @@ def speed_table(measured: dict[str, list[Way]], size: int) -> str:
     return "\n".join(rows)
 
 
+def loader_line(packed: MappedFaces, rounds: int) -> str:
+    """Images a second that arrive in the training's process, in batches, from loader processes."""
+    found = []
+    for workers in (1, 2):
+        data = FaceDataModule(
+            DegradedFaces(packed, Always(chain_of(load_recipe("codeformer_large"))), SAMPLING),
+            batch_size=16,
+            iterations=max(4, 8 * rounds),
+            seed=0,
+            workers=workers,
+            channels_last=False,
+        )
+        batches = iter(data.loader(start=0, rank=0, world_size=1))
+        for _ in range(2):
+            next(batches)  # the processes start
+        started, count = time.perf_counter(), 0
+        for batch in batches:
+            count += len(batch["keys"])
+        found.append(f"{workers} worker{'s' if workers > 1 else ''} {count / (time.perf_counter() - started):.0f}")
+    return "Through a loader (stage II, packed, batches of 16), images/s: " + ", ".join(found)
+
+
 def device_line(png: PngFaces, batch: int = 64, rounds: int = 20) -> str:
     """Images a second of the batched engine on a CUDA device, mixed sizes in the batch."""
     if not torch.cuda.is_available():
@@ -249,7 +272,8 @@ def main() -> None:
             else make_files(folder, args.count, args.side)
         )
         png = PngFaces(files, len(read_rgb(files[0])))
-        measured = studies(png, MappedFaces(png, folder / "images.bin"))
+        packed = MappedFaces(png, folder / "images.bin")
+        measured = studies(png, packed)
         for ways in measured.values():
             measure(ways, len(png), args.rounds)
         commit, dirty = git_commit()
@@ -264,7 +288,7 @@ def main() -> None:
                 ("stage III small", public_draws.SMALL, "codeformer_small"),
             )
         }
-        print("\n" + step_table(steps), device_line(png), sep="\n\n")
+        print("\n" + step_table(steps), loader_line(packed, args.rounds), device_line(png), sep="\n\n")
         if args.figure:
             draw_figure(steps, args.figure)
 

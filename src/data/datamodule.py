@@ -42,14 +42,19 @@ class FaceDataModule(pl.LightningDataModule):
     def train_dataloader(self) -> DataLoader:
         """Batches of this rank from the stage's iteration on."""
         assert self.trainer is not None
+        start = getattr(self.trainer.lightning_module, "iteration", 0)
+        return self.loader(start=start, rank=self.trainer.global_rank, world_size=self.trainer.world_size)
+
+    def loader(self, *, start: int, rank: int, world_size: int) -> DataLoader:
+        """Batches of a rank, from iteration `start` + 1 on."""
         sampler = StreamSampler(
             length=len(self._faces),
             batch_size=self._batch_size,
             seed=self._seed,
             iterations=self._iterations,
-            start=getattr(self.trainer.lightning_module, "iteration", 0),
-            rank=self.trainer.global_rank,
-            world_size=self.trainer.world_size,
+            start=start,
+            rank=rank,
+            world_size=world_size,
         )
         return DataLoader(
             self._faces,
