@@ -208,14 +208,14 @@ def loader_line(packed: MappedFaces, rounds: int) -> str:
         data = FaceDataModule(
             DegradedFaces(packed, Always(chain_of(load_recipe("codeformer_large"))), SAMPLING),
             batch_size=16,
-            iterations=max(4, 8 * rounds),
+            iterations=20 * rounds,
             seed=0,
             workers=workers,
             channels_last=False,
         )
         batches = iter(data.loader(start=0, rank=0, world_size=1))
-        for _ in range(2):
-            next(batches)  # the processes start
+        for _ in range(10 * rounds):
+            next(batches)  # the processes start, and read compiled code
         started, count = time.perf_counter(), 0
         for batch in batches:
             count += len(batch["keys"])
