@@ -9,9 +9,9 @@ from torch.utils.data import DataLoader
 
 from src.data.device_degradation import DeviceDegradation
 from src.data.levels import to_network
+from src.data.loader_process import one_thread
 from src.data.stream import StreamSampler
 from src.data.training_set import CleanFaces, collate
-from src.memory import keep_freed_memory
 
 
 class FaceDataModule(pl.LightningDataModule):
@@ -63,7 +63,7 @@ class FaceDataModule(pl.LightningDataModule):
             num_workers=self._workers,
             persistent_workers=self._workers > 0,
             pin_memory=torch.cuda.is_available(),
-            worker_init_fn=_one_thread if self._workers else None,
+            worker_init_fn=one_thread if self._workers else None,
         )
 
     def on_after_batch_transfer(self, batch: dict[str, Any], dataloader_idx: int) -> dict[str, Any]:
@@ -78,11 +78,3 @@ class FaceDataModule(pl.LightningDataModule):
     def _normalised(self, image: Tensor) -> Tensor:
         layout = torch.channels_last if self._channels_last else torch.contiguous_format
         return to_network(image).contiguous(memory_format=layout)
-
-
-def _one_thread(worker: int) -> None:
-    import cv2
-
-    cv2.setNumThreads(0)
-    torch.set_num_threads(1)
-    keep_freed_memory()

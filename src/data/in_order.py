@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Generic, TypeVar
 
+from src.data.loader_process import one_thread
 from src.settings.errors import UserError
 
 Result = TypeVar("Result")
@@ -23,7 +24,7 @@ def in_order(function: Callable[[int], Result], indices: Sequence[int], workers:
 
     calls: Any = _Calls(function, indices)
     loader: Any = DataLoader(
-        calls, batch_size=None, num_workers=workers, collate_fn=_as_it_is, worker_init_fn=_one_thread
+        calls, batch_size=None, num_workers=workers, collate_fn=_as_it_is, worker_init_fn=one_thread
     )
     for result in loader:
         if isinstance(result, UserError):
@@ -49,11 +50,3 @@ class _Calls(Generic[Result]):
 
 def _as_it_is(result: Any) -> Any:
     return result
-
-
-def _one_thread(worker: int) -> None:
-    import cv2
-    import torch
-
-    cv2.setNumThreads(0)
-    torch.set_num_threads(1)

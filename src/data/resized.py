@@ -4,9 +4,6 @@ import cv2
 import numpy as np
 from jaxtyping import UInt8
 
-RESIZING = "smaller: area average; larger: bicubic"
-"""How `resized` does it."""
-
 
 def resized(image: UInt8[np.ndarray, "a a 3"], size: int) -> UInt8[np.ndarray, "s s 3"]:
     """The image at `size` pixels a side: areas averaged, or enlarged bicubically; the image itself if it has that size."""

@@ -11,8 +11,6 @@ from src.settings.degradation import DegradationRecipe
 from src.settings.errors import UserError
 
 RECIPE_FOLDER = Path(__file__).resolve().parents[2] / "conf" / "degradation"
-JOINT_KEYS = ("small_degradation", "large_degradation")
-"""A joint recipe is a pair of recipes, one for image and one for code iterations of stage III."""
 
 
 def recipe_names() -> list[str]:

@@ -20,7 +20,7 @@ from src.data.pack import IMAGES, INDEX, LOCK, PLAN, PROGRESS, STORE, UNFINISHED
 from src.data.packed_store import PackedStore
 from src.settings.data import PackedSettings, SyntheticFacesSettings
 from src.settings.errors import UserError
-from tests.datasets.faces_on_disk import content_of, folder_settings, splits_of, write_folder, zipped
+from tests.datasets.faces_on_disk import content_of, folder_settings, splits_of, write_face, write_folder, zipped
 
 SIZE = 24
 
@@ -227,6 +227,21 @@ def test_a_damaged_face_ends_the_packing_or_is_left_out(tmp_path):
         for index in range(len(packed)):
             assert (packed.image(index) == source.image(given[packed.name(index)])).all()
             assert packed.identity(index) == source.identity(given[packed.name(index)])
+
+
+def test_labels_have_no_gap_where_the_only_picture_of_someone_was_left_out(tmp_path):
+    """Without a table every file is a person: a classifier counts them by `identities`."""
+    settings = folder_settings(tmp_path / "faces", on_damaged="skip")
+    for number in range(10):
+        write_face(tmp_path / "faces" / f"{number}.png", number)
+    damaged = tmp_path / "faces" / f"{splits_of(settings, SIZE)['train'].name(1)}.png"
+    damaged.write_bytes(damaged.read_bytes()[:-20])
+    with pytest.warns(UserWarning, match=damaged.name):
+        sources = splits_of(settings, SIZE)
+    pack(sources, tmp_path / "store", skip_damaged=True)
+    packed = build_source(packed_settings(tmp_path / "store"), split="train", size=SIZE, cache=None)
+    assert len(packed) == len(sources["train"]) - 1
+    assert [packed.identity(index) for index in range(len(packed))] == list(range(packed.identities))
 
 
 def _pack_with_little_room(folder: Path, output: Path, queue) -> None:

@@ -10,26 +10,17 @@ from src.degradation.drawn import KernelDraw, ResizeDraw
 from src.degradation.filtering import blur, blur_and_resize, resize, resize_to_levels
 from src.degradation.kernels import gaussian_kernel, gaussian_taps
 from src.degradation.levels_resize import round_levels
-
-Golden = dict[str, np.ndarray]
+from tests.degradation.golden import Golden, golden_arrays, smooth_picture
 
 
 @pytest.fixture(scope="module")
 def golden(root: Path) -> Golden:
-    with np.load(root / "tests" / "data" / "degradation_golden.npz") as stored:
-        return dict(stored)
+    return golden_arrays(root)
 
 
 @pytest.fixture(scope="module")
 def smooth() -> np.ndarray:
-    """The smooth input of GOLDEN.md as float32 levels, HWC."""
-    y, x = np.mgrid[0:512, 0:512] / 512
-    planes = [
-        0.6 * np.sin(2 * np.pi * ((c + 1) * x + 0.25 * c)) * np.cos(2 * np.pi * (3 - c) * y)
-        + 0.3 * np.cos(2 * np.pi * (c + 2) * (x + y))
-        for c in range(3)
-    ]
-    return (np.stack(planes, -1).astype(np.float32) + 1) / 2 * np.float32(255)
+    return smooth_picture() * np.float32(255)
 
 
 def test_kernels_equal_the_official_ones(golden: Golden) -> None:

@@ -16,26 +16,17 @@ from src.data.image_file import write_png
 from src.degradation.draw import draw as draw_keyed
 from src.degradation.engine import apply_draws, named_chain
 from src.degradation.keyed import SampleKey
-
-Golden = dict[str, np.ndarray]
+from tests.degradation.golden import Golden, golden_arrays, smooth_picture
 
 
 @pytest.fixture(scope="module")
 def golden(root: Path) -> Golden:
-    with np.load(root / "tests" / "data" / "degradation_golden.npz") as stored:
-        return dict(stored)
+    return golden_arrays(root)
 
 
 @pytest.fixture(scope="module")
 def smooth() -> np.ndarray:
-    """The smooth input of GOLDEN.md in [0, 1], HWC."""
-    y, x = np.mgrid[0:512, 0:512] / 512
-    planes = [
-        0.6 * np.sin(2 * np.pi * ((c + 1) * x + 0.25 * c)) * np.cos(2 * np.pi * (3 - c) * y)
-        + 0.3 * np.cos(2 * np.pi * (c + 2) * (x + y))
-        for c in range(3)
-    ]
-    return (np.stack(planes, -1).astype(np.float32) + 1) / 2
+    return smooth_picture()
 
 
 @pytest.fixture(scope="module")
