@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from src.leaderboard.definition import fingerprint, images_asked
 from src.settings.errors import UserError
-from src.tracking.records import FACE_COLUMN, MetricValue, Record, StoredRecord
+from src.tracking.records import FACE_COLUMN, SEVERITY_COLUMN, MetricValue, Record, StoredRecord
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ def _columns(stored: StoredRecord) -> set[str]:
         table = stored.per_image()
     except UserError:
         return set()
-    return set() if table is None else set(table.columns) - {FACE_COLUMN}
+    return set() if table is None else set(table.columns) - {FACE_COLUMN, SEVERITY_COLUMN}
 
 
 def _key(record: Record, primary: str) -> Hashable:

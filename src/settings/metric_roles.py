@@ -1,4 +1,13 @@
 """Roles that a metric can play in a comparison."""
 
-RECORDED_ROLES = ("perceptual", "distribution", "identity", "psnr", "ssim")
-"""Roles of which a record names the metric that stands for it; one of them decides a study."""
+RECORDED_ROLES = (
+    "perceptual",
+    "distribution",
+    "distribution_unbiased",
+    "identity",
+    "landmarks",
+    "no_reference",
+    "psnr",
+    "ssim",
+)
+"""Roles of which a record names the metric that stands for it; one of them, or one metric by its id, decides a study."""

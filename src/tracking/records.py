@@ -17,11 +17,19 @@ from src.settings.errors import UserError
 if TYPE_CHECKING:
     import pandas
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
+READABLE_VERSIONS = (1, SCHEMA_VERSION)
+"""Version 1 lacks the fields after `hardware`; they are read as empty."""
 RECORD_NAME = "result.json"
 PER_IMAGE_NAME = "per_image.parquet"
 FACE_COLUMN = "name"
-"""Column of the per-image table that names the face; every other column is named by a metric id."""
+"""Column of the per-image table that names the face; every other column but `severity` is named by a metric id."""
+SEVERITY_COLUMN = "severity"
+"""Column of the per-image table that says how badly the face was degraded, on the scale of `Record.severity`."""
+PICTURES_FOLDER = "faces"
+"""Folder in a record's own with `<rule>-<view>.png` of every face of its gallery."""
+GALLERY_RULES = ("best", "median", "worst")
+GALLERY_VIEWS = ("input", "restored", "truth")
 
 Status = Literal["finished", "failed"]
 
@@ -94,6 +102,16 @@ class Record:
     """Role (perceptual, distribution, identity, psnr, ssim) to the id of the metric that stands for it."""
     cost: Cost | None = None
     hardware: dict = field(default_factory=dict)
+    knobs: dict = field(default_factory=dict)
+    """Every setting of the method, by name."""
+    missing: dict[str, str] = field(default_factory=dict)
+    """Metric id to the sentence that says why it was not measured and what to do."""
+    severity: dict = field(default_factory=dict)
+    """Scale of the per-image column `severity`: name (with unit) and edges, the rising bounds of its bins; empty without
+    such a column."""
+    gallery: dict = field(default_factory=dict)
+    """Faces chosen by rule: metric (id), and faces: rule (best, median, worst) to name and value; pictures lie in
+    `faces/`."""
 
 
 @dataclass(frozen=True)
@@ -104,7 +122,8 @@ class StoredRecord:
     folder: Path
 
     def per_image(self) -> "pandas.DataFrame | None":
-        """Table with the column `name` and one column a metric id, NaN where a face failed; None if there is none."""
+        """Table with the column `name`, one column a metric id (NaN where a face failed) and perhaps `severity`; None if
+        there is none."""
         import pandas
 
         path = self.folder / PER_IMAGE_NAME
@@ -114,6 +133,11 @@ class StoredRecord:
             return pandas.read_parquet(path)
         except (OSError, ValueError) as error:
             raise UserError(f"{path}: unreadable ({_first_line(error)}); evaluate this run again") from None
+
+    def picture(self, rule: str, view: str) -> Path | None:
+        """PNG of a face of the gallery (`GALLERY_RULES`, `GALLERY_VIEWS`); None if it was not kept."""
+        path = self.folder / PICTURES_FOLDER / f"{rule}-{view}.png"
+        return path if path.is_file() else None
 
 
 @dataclass(frozen=True)
@@ -161,7 +185,7 @@ def _write_per_image(path: Path, record: Record, table: "pandas.DataFrame | None
         return
     if FACE_COLUMN not in table or table[FACE_COLUMN].duplicated().any():
         raise ValueError(f"per-image values need a column {FACE_COLUMN!r} without duplicates")
-    if unknown := sorted(set(table.columns) - {FACE_COLUMN, *record.metrics}):
+    if unknown := sorted(set(table.columns) - {FACE_COLUMN, SEVERITY_COLUMN, *record.metrics}):
         raise ValueError(f"per-image columns {unknown} are no metrics of the record")
     with atomic_path(path) as temporary:
         table.to_parquet(temporary, index=False)
@@ -198,10 +222,9 @@ def read_record(path: Path) -> Record:
     except (OSError, ValueError) as error:
         raise UserError(f"{path}: not valid JSON ({_first_line(error)}); evaluate this run again") from None
     version = data.get("schema_version") if isinstance(data, dict) else None
-    if version != SCHEMA_VERSION:
-        raise UserError(
-            f"{path}: schema_version is {version!r}, this code reads {SCHEMA_VERSION}; evaluate this run again"
-        )
+    if version not in READABLE_VERSIONS:
+        known = " and ".join(map(str, READABLE_VERSIONS))
+        raise UserError(f"{path}: schema_version is {version!r}, this code reads {known}; evaluate this run again")
     try:
         return _decode(data)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -218,6 +241,8 @@ def _encode(record: Record) -> dict[str, Any]:
 
 def _decode(data: dict[str, Any]) -> Record:
     names = {entry.name for entry in fields(Record)}
+    if data["schema_version"] == 1:
+        data = {**{name: {} for name in ("knobs", "missing", "severity", "gallery")}, **data}
     if names != set(data):
         raise ValueError(f"missing or unknown fields: {', '.join(sorted(names ^ set(data)))}")
     if data["status"] not in ("finished", "failed"):

@@ -114,7 +114,7 @@ def test_one_corrupt_record_does_not_hide_the_others(tmp_path: Path) -> None:
     texts = {
         "truncated": json.dumps(data)[:-20],
         "foreign": json.dumps([1, 2]),
-        "newer": json.dumps(data | {"schema_version": 2}),
+        "newer": json.dumps(data | {"schema_version": 3}),
         "lacking": json.dumps(lacking),
         "mistyped": json.dumps(data | {"metrics": {"psnr": 3}}),
     }
@@ -125,6 +125,14 @@ def test_one_corrupt_record_does_not_hide_the_others(tmp_path: Path) -> None:
     assert [entry.record for entry in found.records] == [RECORD]
     assert sorted(Path(problem.split(":")[0]).parent.name for problem in found.problems) == sorted(texts)
     assert any("seed" in problem for problem in found.problems)
+
+
+def test_a_record_of_version_1_is_read_without_the_later_fields(tmp_path: Path) -> None:
+    path = write_record(tmp_path, RECORD, None)
+    data = json.loads(path.read_text())
+    later = ("knobs", "missing", "severity", "gallery")
+    path.write_text(json.dumps({key: value for key, value in data.items() if key not in later} | {"schema_version": 1}))
+    assert read_record(path) == replace(RECORD, schema_version=1)
 
 
 def test_nothing_readable_is_an_error(tmp_path: Path) -> None:
