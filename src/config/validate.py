@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from src.config.identity import UPSTREAM_OF_STAGE
 from src.degradation.chain import chain_of, recipe_problems
 from src.degradation.tensor_support import unsupported_steps
-from src.settings.commands import TrainConfig
+from src.settings.commands import MetricsSettings, TrainConfig
 from src.settings.data import DataSettings, FolderSettings, SyntheticFacesSettings
 from src.settings.degradation import DegradationRecipe
 from src.settings.errors import UserError
@@ -61,6 +61,16 @@ def _recipe(key: str, recipe: DegradationRecipe, on_device: bool) -> Iterator[st
     if not problems and on_device:
         problems = unsupported_steps(chain_of(recipe))
     yield from (f"{key}: {problem}" for problem in problems)
+
+
+def metrics_problems(metrics: MetricsSettings) -> Iterator[str]:
+    """What is wrong with `metrics.*`, a sentence each; the definitions themselves are checked when they are built."""
+    yield from _choice("metrics.stand_ins", metrics.stand_ins, ("where_missing", "always", "never"))
+    yield from _at_least("metrics.bootstrap_resamples", metrics.bootstrap_resamples, 100)
+    known = (*RECORDED_ROLES, *metrics.definitions)
+    # One definition may give several ids, which begin with its name.
+    if not metrics.primary.startswith(tuple(metrics.definitions)):
+        yield from _choice("metrics.primary", metrics.primary, known)
 
 
 def _choice(key: str, value: object, allowed: tuple[object, ...]) -> Iterator[str]:
@@ -183,10 +193,8 @@ def _evaluation(config: TrainConfig) -> Iterator[str]:
     yield from _positive("benchmark.count", config.benchmark.count)
     yield from _seed("benchmark.seed", config.benchmark.seed)
     yield from _choice("benchmark.split", config.benchmark.split, ("validation", "test"))
-    yield from _choice("metrics.family", config.metrics.family, ("auto", "offline", "standard"))
-    yield from _choice("metrics.primary", config.metrics.primary, RECORDED_ROLES)
+    yield from metrics_problems(config.metrics)
     # An interval's ends need so many; the leaderboard refuses fewer, after the training.
-    yield from _at_least("metrics.bootstrap_resamples", config.metrics.bootstrap_resamples, 100)
 
 
 def _hardware(config: TrainConfig) -> Iterator[str]:

@@ -4,14 +4,14 @@ from collections import Counter
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 
-from src.leaderboard.definition import fingerprint, images_asked
+from src.leaderboard.definition import fingerprint, images_asked, is_distribution, metric_for
 from src.settings.errors import UserError
 from src.tracking.records import FACE_COLUMN, SEVERITY_COLUMN, MetricValue, Record, StoredRecord
 
 
 @dataclass(frozen=True)
 class Protocol:
-    """What the ranked rows have in common."""
+    """What the rows of one ranking have in common."""
 
     metric: str
     """Id of the primary metric."""
@@ -23,23 +23,22 @@ class Protocol:
 
 
 def protocol_of(records: Sequence[StoredRecord], primary: str) -> Protocol | None:
-    """The protocol of most records (of the newest, between equals); None if nothing finished.
+    """The protocol of most records of one benchmark (of the newest, between equals).
 
-    Raises:
-        UserError: no finished record has a metric for the role `primary`.
+    Args:
+        primary: role or metric id that decides.
+
+    Returns:
+        None if no finished record has that metric.
     """
-    finished = [entry for entry in records if entry.record.status == "finished"]
-    if not finished:
-        return None
-    usable = [entry for entry in finished if primary in entry.record.roles]
+    usable = [entry for entry in records if entry.record.status == "finished" and metric_for(entry.record, primary)]
     if not usable:
-        roles = sorted({role for entry in finished for role in entry.record.roles})
-        study = finished[0].record.study
-        raise UserError(f"primary: {primary!r} was not measured in study {study!r}; take one of {', '.join(roles)}")
+        return None
     arms = [entry for entry in usable if not entry.record.baseline] or usable
     main = _most_common(arms, lambda entry: _key(entry.record, primary))
     same = [entry for entry in arms if _key(entry.record, primary) == _key(main.record, primary)]
-    metric = main.record.roles[primary]
+    metric = metric_for(main.record, primary)
+    assert metric is not None
     measured = {name: _typical(same, name) for name in _names(same)}
     return Protocol(metric, main.record.benchmark, measured, any(metric in _columns(entry) for entry in same))
 
@@ -47,13 +46,13 @@ def protocol_of(records: Sequence[StoredRecord], primary: str) -> Protocol | Non
 def difference(stored: StoredRecord, protocol: Protocol, primary: str) -> str | None:
     """Why a finished record cannot be ranked with the others; None if it can."""
     record = stored.record
-    missing = [name for name, value in _provenance(record).items() if not value]
-    if missing:
-        return f"its record lacks {', '.join(missing)}"
+    if missing := lacking(record):
+        return missing
     if record.benchmark.get("hash") != protocol.benchmark.get("hash"):
         return f"other benchmark: {benchmark_name(record.benchmark)}, not {benchmark_name(protocol.benchmark)}"
-    if record.roles.get(primary) != protocol.metric:
-        return f"{primary} is {record.roles.get(primary, 'not measured')}, not {protocol.metric}"
+    metric = metric_for(record, primary)
+    if metric != protocol.metric:
+        return f"{primary} is {metric or 'not measured'}, not {protocol.metric}"
     for name, measured in record.metrics.items():
         if reason := _other_measure(name, measured, protocol.measured.get(name)):
             return reason
@@ -65,6 +64,12 @@ def difference(stored: StoredRecord, protocol: Protocol, primary: str) -> str | 
 def benchmark_name(benchmark: dict) -> str:
     """Readable name, size and the first digits of the hash."""
     return f"{benchmark.get('name', 'unnamed')} (n={benchmark.get('n', '?')}, {str(benchmark.get('hash', '?'))[:8]})"
+
+
+def lacking(record: Record) -> str | None:
+    """The sentence that names what is missing to know where a record's numbers come from; None if nothing is."""
+    missing = [name for name, value in _provenance(record).items() if not value]
+    return f"its record lacks {', '.join(missing)}" if missing else None
 
 
 def _provenance(record: Record) -> dict[str, object]:
@@ -82,7 +87,8 @@ def _other_measure(name: str, measured: MetricValue, usual: MetricValue | None) 
             if measured.definition.get(key) != usual.definition.get(key)
         )
         return f"other definition of {name} ({', '.join(changed)})"
-    if images_asked(measured) != images_asked(usual):
+    # A distance between sets of another size is refused by itself: the other metrics of the row can be compared.
+    if not is_distribution(measured) and images_asked(measured) != images_asked(usual):
         return f"{name} over {images_asked(measured)} images, not {images_asked(usual)}"
     return None
 
@@ -108,7 +114,7 @@ def _columns(stored: StoredRecord) -> set[str]:
 
 
 def _key(record: Record, primary: str) -> Hashable:
-    metric = record.roles[primary]
+    metric = metric_for(record, primary) or primary
     measured = record.metrics.get(metric)
     count = images_asked(measured) if measured else 0
     definition = fingerprint(measured.definition) if measured else ""

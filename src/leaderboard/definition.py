@@ -3,7 +3,7 @@
 import json
 
 from src.metrics.statistics import Direction
-from src.tracking.records import MetricValue
+from src.tracking.records import MetricValue, Record
 
 ARROWS: dict[Direction, str] = {"lower": "↓", "higher": "↑"}
 
@@ -30,6 +30,22 @@ def is_distribution(measured: MetricValue) -> bool:
     return str(measured.definition.get("role")).startswith("distribution")
 
 
+def is_biased(measured: MetricValue) -> bool:
+    """Whether the metric's expectation depends on the number of images (Fréchet distances; conventions.md 6.3)."""
+    return str(measured.definition.get("role")) == "distribution"
+
+
 def images_asked(measured: MetricValue) -> int:
     """Images that a value stands for; of a distribution distance only those measured: its bias depends on n."""
     return measured.n if is_distribution(measured) else measured.n + measured.failures
+
+
+def metric_for(record: Record, name: str) -> str | None:
+    """Id of the record's metric that `name` means: a role, or a metric by its id; None if it was not measured."""
+    if name in record.roles:
+        return record.roles[name]
+    if name in record.metrics:
+        return name
+    # Records of old name no metric for some roles, but their definitions do.
+    found = (metric for metric, value in record.metrics.items() if value.definition.get("role") == name)
+    return next(found, None)

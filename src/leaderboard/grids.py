@@ -1,72 +1,96 @@
-"""The grids of a leaderboard: ranking at best fidelities, all fidelities, single seeds, and what stands apart."""
+"""The grids of a ranking: each arm at its best setting, all settings, single seeds, and what stands apart."""
 
 from collections.abc import Sequence
 
+from src.leaderboard.cells import cell_text, rank_text, short, to_best_text, value_text
 from src.leaderboard.comparable import Protocol
 from src.leaderboard.definition import ARROWS, direction_of
 from src.leaderboard.ranking import placed
-from src.leaderboard.render import Grid, decimals, number, with_interval
-from src.leaderboard.row import Cell, Row
+from src.leaderboard.render import Grid, decimals, number
+from src.leaderboard.row import Row
+from src.leaderboard.setting import setting_cell, setting_heading
 
-_LONGEST_NAME = 32
+COST_HEADINGS = ("Mparam", "evals", "s/image", "MB")
 
 
 def ranking_grid(rows: Sequence[Row], protocol: Protocol) -> Grid:
-    """One line an arm at its best fidelity, then the baselines; the primary metric stands first."""
+    """One line an arm at its best setting, then the baselines; the primary metric stands first."""
     names = metric_order(rows, protocol)
     first, others = names[0], names[1:]
+    setting = setting_heading(rows)
     headings = (
-        "rank",
-        "arm",
-        "w",
-        heading(first, rows),
-        "to the best",
+        *("rank", "arm", setting, heading(first, rows), "to the best"),
         *(heading(name, rows) for name in others),
-        "Mparam",
-        "evals",
-        "s/image",
-        "MB",
+        *COST_HEADINGS,
         "seeds",
     )
     digits = {name: digits_of(name, rows) for name in names}
-    lines = [_ranking_line(row, digits) for row in [*placed(rows), *_baselines(rows)]]
+    lines = [
+        (
+            rank_text(row),
+            short(row.arm),
+            setting_cell(row, setting),
+            cell_text(row.cells.get(first), digits[first]),
+            to_best_text(row, digits[first]),
+            *(value_text(row.cells.get(name), digits[name]) for name in others),
+            *cost_texts(row),
+            seeds_text(row),
+        )
+        for row in [*placed(rows), *baselines(rows)]
+    ]
     return Grid(headings, tuple(lines), keys=3)
 
 
 def full_grid(rows: Sequence[Row], protocol: Protocol) -> Grid:
-    """One line an arm and fidelity with every metric and its interval; baselines last."""
+    """One line an arm and setting with every metric and its interval; baselines last."""
     names = metric_order(rows, protocol)
-    shown = [*(row for row in rows if row.ranked), *_baselines(rows)]
+    setting = setting_heading(rows)
     lines = [
         (
-            _short(row.arm),
-            fidelity_text(row),
-            *(_cell_text(row.cells.get(name), digits_of(name, rows)) for name in names),
+            short(row.arm),
+            setting_cell(row, setting),
+            *(cell_text(row.cells.get(name), digits_of(name, rows)) for name in names),
             str(row.n),
-            _seeds(row),
+            seeds_text(row),
         )
+        for row in [*(row for row in rows if row.ranked), *baselines(rows)]
+    ]
+    return Grid(("arm", setting, *(heading(name, rows) for name in names), "n", "seeds"), tuple(lines), keys=2)
+
+
+def worst_grid(rows: Sequence[Row], protocol: Protocol) -> Grid | None:
+    """The mean over the worst tenth of the faces with its interval, of every per-image metric; None without any.
+
+    One line an arm at its best setting, then the baselines.
+    """
+    shown = [*placed(rows), *baselines(rows)]
+    having = [name for name in metric_order(rows, protocol) if any(_has_worst(row, name) for row in shown)]
+    if not having:
+        return None
+    setting = setting_heading(rows)
+    lines = [
+        (short(row.arm), setting_cell(row, setting), *(_worst(row, name, digits_of(name, rows)) for name in having))
         for row in shown
     ]
-    return Grid(("arm", "w", *(heading(name, rows) for name in names), "n", "seeds"), tuple(lines), keys=2)
+    return Grid(("arm", setting, *(heading(name, rows) for name in having)), tuple(lines), keys=2)
 
 
-def apart_grid(rows: Sequence[Row], metric: str | None) -> Grid | None:
+def apart_grid(rows: Sequence[Row]) -> Grid | None:
     """Rows that failed or cannot be compared, with the reason; None if there are none."""
-    apart = [row for row in rows if row.status == "failed" or row.incomparable]
-    if not apart:
+    if not rows:
         return None
+    setting = setting_heading(rows)
     lines = [
         (
-            _short(row.arm),
-            fidelity_text(row),
+            short(row.arm),
+            setting_cell(row, setting),
             "failed" if row.status == "failed" else "not comparable",
-            _cell_text(row.cells.get(metric or "")),
-            _seeds(row),
+            seeds_text(row),
             row.reason or "",
         )
-        for row in apart
+        for row in rows
     ]
-    return Grid(("arm", "w", "status", metric or "value", "seeds", "reason"), tuple(lines), keys=6)
+    return Grid(("arm", setting, "status", "seeds", "reason"), tuple(lines), keys=5)
 
 
 def seeds_grid(rows: Sequence[Row], protocol: Protocol) -> Grid | None:
@@ -74,94 +98,13 @@ def seeds_grid(rows: Sequence[Row], protocol: Protocol) -> Grid | None:
     several = [row for row in rows if row.ranked and len(row.seeds) > 1]
     if not several:
         return None
-    seeds = sorted({seed for row in several for seed in row.seeds})
+    seeds = in_order(seed for row in several for seed in row.seeds)
+    setting = setting_heading(rows)
     lines = []
     for row in several:
         cell = row.cells[protocol.metric]
         values = [cell.by_seed.get(seed) for seed in seeds]
         spread = f"{number(min(cell.by_seed.values()))} to {number(max(cell.by_seed.values()))}"
-        lines.append((_short(row.arm), fidelity_text(row), number(cell.value), spread, *map(number, values)))
-    headings = ("arm", "w", f"mean {heading(protocol.metric, rows)}", "range", *(f"seed {seed}" for seed in seeds))
+        lines.append((short(row.arm), setting_cell(row, setting), number(cell.value), spread, *map(number, values)))
+    headings = ("arm", setting, f"mean {heading(protocol.metric, rows)}", "range", *(f"seed {seed}" for seed in seeds))
     return Grid(headings, tuple(lines), keys=2)
-
-
-def metric_order(rows: Sequence[Row], protocol: Protocol) -> list[str]:
-    """Metric ids of the comparable rows, the primary one first."""
-    names = dict.fromkeys(
-        name for row in rows if row.status == "finished" and not row.incomparable for name in row.cells
-    )
-    return [protocol.metric, *(name for name in names if name != protocol.metric)]
-
-
-def digits_of(name: str, rows: Sequence[Row]) -> int:
-    """Digits behind the point that all comparable values of a metric share."""
-    cells = [row.cells[name] for row in rows if name in row.cells and row.incomparable is None]
-    return decimals(max((abs(cell.value) for cell in cells if cell.value is not None), default=0.0))
-
-
-def heading(name: str, rows: Sequence[Row]) -> str:
-    """Metric id with an arrow to its better side."""
-    definition = next(row.cells[name].definition for row in rows if name in row.cells)
-    return f"{name} {ARROWS[direction_of(definition)]}"
-
-
-def fidelity_text(row: Row) -> str:
-    """`0.5`, or an en dash for a restorer without the knob."""
-    return f"{row.fidelity:g}" if row.has_knob else "–"
-
-
-def _baselines(rows: Sequence[Row]) -> list[Row]:
-    return [row for row in rows if row.baseline and row.status == "finished" and row.incomparable is None]
-
-
-def _ranking_line(row: Row, digits: dict[str, int]) -> tuple[str, ...]:
-    """`digits` behind the point by metric id, the primary one first."""
-    first, *others = digits
-    return (
-        _rank_text(row),
-        _short(row.arm),
-        fidelity_text(row),
-        _cell_text(row.cells.get(first), digits[first]),
-        _to_best(row, digits[first]),
-        *(number(row.cells[name].value, digits[name]) if name in row.cells else "–" for name in others),
-        *_cost_texts(row),
-        _seeds(row),
-    )
-
-
-def _rank_text(row: Row) -> str:
-    if row.baseline:
-        return "base"
-    if row.standing is None or row.standing.rank is None:
-        return "–"
-    return f"{row.standing.rank}{'=' if row.standing.tied else ''}"
-
-
-def _to_best(row: Row, digits: int) -> str:
-    difference = row.standing.to_best if row.standing else None
-    if difference is None:
-        return ""
-    return with_interval(difference.mean, (difference.low, difference.high), digits)
-
-
-def _cell_text(cell: Cell | None, digits: int | None = None) -> str:
-    if cell is None:
-        return "–"
-    failures = f" ({cell.failures} failed)" if cell.failures else ""
-    return with_interval(cell.value, cell.interval, digits) + failures
-
-
-def _cost_texts(row: Row) -> tuple[str, str, str, str]:
-    cost = row.cost
-    if cost is None:
-        return ("–", "–", "–", "–")
-    memory = "–" if cost.peak_memory_mb is None else f"{cost.peak_memory_mb:.0f}"
-    return f"{cost.parameters / 1e6:.2f}", str(cost.network_evaluations), f"{cost.seconds_per_image:.3g}", memory
-
-
-def _seeds(row: Row) -> str:
-    return ",".join(map(str, row.seeds))
-
-
-def _short(name: str) -> str:
-    return name if len(name) <= _LONGEST_NAME else name[: _LONGEST_NAME - 1] + "…"

@@ -1,23 +1,27 @@
 """Which records of a study count: those of each arm's newest run, and a failure until a success follows."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 
+from src.leaderboard.knobs import setting_of
 from src.tracking.records import Record, StoredRecord
+
+EVALUATION_STAGE = "evaluate"
+"""Stage of records that were made without training: each setting is then a run of its own."""
 
 
 def newest(records: Sequence[StoredRecord]) -> tuple[list[StoredRecord], list[str]]:
     """The records that count, and a sentence for each arm of which runs were left out.
 
-    Of the runs with the same arm, seed and benchmark, the newest counts at all its fidelities, so that no curve is
-    patched together from two runs. Baselines are measured again by many runs: their newest record counts.
+    Of the runs with the same arm, setting, seed and benchmark, the newest counts at all its fidelities, so that no curve
+    is patched together from two runs. Baselines are measured again by many runs: their newest record counts.
     """
     ordered = sorted((entry for entry in records if entry.record.status == "finished"), key=_created)
-    latest = {_run_key(entry.record): entry.record.identity for entry in ordered}
+    latest = {_run_key(entry.record): _origin(entry.record) for entry in ordered}
     finished: dict[tuple, StoredRecord] = {}
     left_out: dict[str, set[str]] = {}
     for stored in ordered:
         record = stored.record
-        if latest[_run_key(record)] == record.identity:
+        if latest[_run_key(record)] == _origin(record):
             finished[(*_run_key(record), record.fidelity)] = stored
         elif not record.baseline:
             left_out.setdefault(record.arm, set()).add(record.run)
@@ -29,9 +33,9 @@ def newest(records: Sequence[StoredRecord]) -> tuple[list[StoredRecord], list[st
 
 
 def _failures(records: Iterable[StoredRecord]) -> list[StoredRecord]:
-    last: dict[tuple[str, int], StoredRecord] = {}
+    last: dict[tuple, StoredRecord] = {}
     for stored in sorted(records, key=_created):
-        last[stored.record.arm, stored.record.seed] = stored
+        last[stored.record.arm, *_seeds(stored.record)] = stored
     return [stored for stored in last.values() if stored.record.status == "failed"]
 
 
@@ -40,4 +44,16 @@ def _created(stored: StoredRecord) -> str:
 
 
 def _run_key(record: Record) -> tuple:
-    return record.arm, record.seed, record.baseline, str(record.benchmark.get("hash"))
+    benchmark = str(record.benchmark.get("hash"))
+    return record.arm, setting_of(record), *_seeds(record), record.baseline, benchmark
+
+
+def _seeds(record: Record) -> tuple[int, int | None]:
+    return record.seed, record.knobs.get("seed")
+
+
+def _origin(record: Record) -> Hashable:
+    """What the records of one curve share: the run that trained the networks, or those networks as files."""
+    if record.stage != EVALUATION_STAGE:
+        return record.identity
+    return tuple(sorted(record.weights.items())) or record.identity

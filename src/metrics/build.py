@@ -1,153 +1,140 @@
-"""Chooses the metrics of a family from the weights at hand (conventions.md 6; weights_and_data.md)."""
+"""From `metrics.*` to the metrics of an evaluation: which are asked for, which can be measured here, and why not."""
 
-from dataclasses import dataclass, field
-from importlib.util import find_spec
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
+from fnmatch import fnmatchcase
+from typing import Any
 
-import torch
-from torch import nn
-
-from src.checkpoints.catalogue import find_weights, load_weights, missing_sentence, verified_weights
-from src.checkpoints.files import sha256_of
-from src.metrics.distribution import (
-    INCEPTION_SOURCE,
-    InceptionFeatures,
-    MobileNetFeatures,
-    frechet_definition,
-    kernel_definition,
-)
-from src.metrics.fidelity import Psnr, Ssim
-from src.metrics.identity import ArcFaceEmbedder, MobileFaceNetEmbedder, RenderedFaceEmbedder, identity_definitions
-from src.metrics.perceptual import PerceptualDistance, lpips_definition, st_lpips_definition
-from src.metrics.perceptual_network import load_lpips, load_st_lpips
-from src.metrics.suite import DistributionMetric, IdentityMetric, MetricSuite, PairMetric
+from src.metrics.definition import MetricDefinition
+from src.metrics.kind import BuildContext, MetricKind
+from src.metrics.kinds import KINDS
+from src.metrics.metric import Metric
+from src.metrics.suite import MetricSuite
 from src.settings.commands import MetricsSettings
 from src.settings.errors import UserError
 
-STANDARD_WEIGHTS = {
-    "perceptual": ("vgg16", "alexnet"),
-    "distribution": ("inception_fid",),
-    "identity": ("arcface_ir_se50",),
-}
-"""Weights of the field's own metrics, by role."""
 
-STANDARD_PACKAGES = {"distribution": "torch_fidelity"}
-"""pip package that a role's own metric computes with, where it is no dependency of the suite."""
+@dataclass(frozen=True)
+class MeasuredFaces:
+    """What is known of the faces before they are measured."""
 
-STAND_INS = {"st_lpips", "fd_mobilenetv2", "id_mobilefacenet"}
-"""Metrics that are measured only where the field's own cannot be."""
-
-RenderedRecogniser = tuple[nn.Module, str]
-"""The suite's recogniser and the SHA-256 of its file."""
+    side: int
+    """Pixels."""
+    has_truth: bool
+    """Whether clean originals exist."""
 
 
-@dataclass
-class _Parts:
-    pairs: list[PairMetric] = field(default_factory=list)
-    identities: list[IdentityMetric] = field(default_factory=list)
-    distributions: list[DistributionMetric] = field(default_factory=list)
-    absent: list[str] = field(default_factory=list)
+@dataclass(frozen=True)
+class _Entry:
+    """An entry of `metrics.definitions` that is asked for."""
+
+    name: str
+    kind: MetricKind
+    stand_in_for: tuple[str, ...]
+    rendered_only: bool
 
 
-def build_suite(
-    settings: MetricsSettings, *, rendered_recogniser: RenderedRecogniser | None, device: torch.device
-) -> MetricSuite:
-    """The metrics of `settings.family`: `standard`, the `offline` stand-ins, or per role what is at hand (`auto`).
+def build_suite(settings: MetricsSettings, faces: MeasuredFaces, context: BuildContext) -> MetricSuite:
+    """The metrics that are asked for and can be measured; a sentence for every other one.
 
-    A stand-in keeps its own name. A role without any weights is left out; the notice says so, and names the stand-ins.
-    The recogniser of rendered faces comes first for identity, beside a published one; `standard` measures neither it
-    nor a stand-in.
+    `metrics.stand_ins` says when an entry with `stand_in_for` is asked for: `where_missing` one of the metrics that it
+    stands for cannot be measured, `always` or `never`. A stand-in keeps its own name.
+
     Raises:
-        UserError: the family is `standard` and something is missing (the sentence names every file and where to put it),
-            or a file has another hash than published.
+        UserError: an entry is wrong; with `metrics.strict` also if a metric is missing (one sentence each).
     """
-    missing = [sentence for role in STANDARD_WEIGHTS for sentence in _missing(settings, role)]
-    if settings.family == "standard" and missing:
-        raise UserError("metrics.family: standard cannot be measured: " + "; ".join(missing))
-    parts = _Parts(pairs=[PairMetric(metric.definition, metric) for metric in (Psnr(), Ssim())])
-    _add_perceptual(parts, settings, device)
-    _add_distribution(parts, settings, device)
-    _add_identity(parts, settings, rendered_recogniser, device)
-    suite = MetricSuite(parts.pairs, parts.identities, parts.distributions, "", device)
-    suite.notice = _notice(suite, parts.absent)
-    return suite
+    entries = _asked_of(settings, context)
+    own = [entry for entry in entries if not entry.stand_in_for]
+    built, missing = _built(own, settings, faces, context)
+    standing = [entry for entry in entries if entry.stand_in_for and _is_needed(entry, settings.stand_ins, missing)]
+    stand_ins, absent = _built(standing, settings, faces, context)
+    missing |= absent
+    if settings.strict and missing:
+        raise UserError(strict_sentence(missing))
+    metrics = [(built | stand_ins)[name] for name in settings.definitions if name in built or name in stand_ins]
+    ids = {definition.id for metric in stand_ins.values() for definition in metric.definitions}
+    return MetricSuite(metrics, context.device, missing, frozenset(ids))
 
 
-def _missing(settings: MetricsSettings, role: str) -> list[str]:
-    """What the field's own metric of a role lacks here, a sentence each."""
-    names = [name for name in STANDARD_WEIGHTS[role] if not find_weights(name, settings.weights_dir)]
-    sentences = [missing_sentence(name) for name in names]
-    package = STANDARD_PACKAGES.get(role)
-    if package and not find_spec(package):
-        sentences.append(f"the pip package {package.replace('_', '-')} is missing: install it")
-    return sentences
+def missing_metrics(settings: MetricsSettings, context: BuildContext) -> dict[str, str]:
+    """Why metrics that are asked for cannot be measured here, by name; loads no network, stand-ins are left out."""
+    entries = [e for e in _asked_of(settings, context) if not e.stand_in_for or settings.stand_ins == "always"]
+    return {entry.name: "; ".join(found) for entry in entries if (found := entry.kind.missing(context))}
 
 
-def _takes_standard(settings: MetricsSettings, role: str) -> bool:
-    return settings.family != "offline" and not _missing(settings, role)
+def _asked_of(settings: MetricsSettings, context: BuildContext) -> list[_Entry]:
+    rendered = context.rendered_recogniser is not None
+    return [entry for entry in asked_for(settings) if rendered or not entry.rendered_only]
 
 
-def _hash(name: str, settings: MetricsSettings) -> str:
-    return sha256_of(verified_weights(name, settings.weights_dir))
+def strict_sentence(missing: Mapping[str, str]) -> str:
+    """What `metrics.strict` stops with."""
+    listed = "".join(f"\n  {name}: {why}" for name, why in missing.items())
+    return f"metrics.strict: {len(missing)} metrics cannot be measured:{listed}"
 
 
-def _add_perceptual(parts: _Parts, settings: MetricsSettings, device: torch.device) -> None:
-    where = settings.weights_dir
-    if _takes_standard(settings, "perceptual"):
-        for trunk, name in (("vgg", "vgg16"), ("alex", "alexnet")):
-            network = load_lpips(trunk, where).to(device)
-            metric = PerceptualDistance(network, lpips_definition(trunk, _hash(name, settings)))
-            parts.pairs.append(PairMetric(metric.definition, metric))
-    elif find_weights("st_lpips_alex", where):
-        definition = st_lpips_definition(_hash("st_lpips_alex", settings))
-        metric = PerceptualDistance(load_st_lpips(where).to(device), definition)
-        parts.pairs.append(PairMetric(definition, metric))
-    else:
-        parts.absent.append("perceptual")
+def asked_for(settings: MetricsSettings) -> Iterator[_Entry]:
+    """The entries that `metrics.measure` and `metrics.leave_out` choose.
+
+    Raises:
+        UserError: an entry has no known kind, or wrong options, or a pattern fits none.
+    """
+    for key, patterns in (("measure", settings.measure), ("leave_out", settings.leave_out)):
+        for pattern in patterns:
+            if not _fits_any(pattern, settings.definitions):
+                known = ", ".join(settings.definitions)
+                raise UserError(f"metrics.{key}: {pattern!r} fits no metric; they are {known}")
+    for name, options in settings.definitions.items():
+        asked = any(fnmatchcase(name, pattern) for pattern in settings.measure)
+        if asked and not any(fnmatchcase(name, pattern) for pattern in settings.leave_out):
+            yield _entry(name, options)
 
 
-def _add_distribution(parts: _Parts, settings: MetricsSettings, device: torch.device) -> None:
-    where = settings.weights_dir
-    if _takes_standard(settings, "distribution"):
-        source, digest = INCEPTION_SOURCE, _hash("inception_fid", settings)
-        extract = InceptionFeatures(str(verified_weights("inception_fid", where)), device)
-        frechet = frechet_definition("fid/gt", source, digest)
-        parts.distributions.append(DistributionMetric(frechet, kernel_definition("kid/gt", source, digest), extract))
-    elif find_weights("mobilenet_v2", where):
-        source, digest = "torchvision MobileNetV2 features[:14], mean-pooled, 96-d", _hash("mobilenet_v2", settings)
-        features = MobileNetFeatures(load_weights("mobilenet_v2", where), device)
-        frechet = frechet_definition("fd_mobilenetv2", source, digest)
-        kernel = kernel_definition("kd_mobilenetv2", source, digest)
-        parts.distributions.append(DistributionMetric(frechet, kernel, features))
-    else:
-        parts.absent.append("distribution")
+def _fits_any(pattern: str, names: Mapping[str, Any]) -> bool:
+    return any(fnmatchcase(name, pattern) for name in names)
 
 
-def _add_identity(
-    parts: _Parts, settings: MetricsSettings, rendered: RenderedRecogniser | None, device: torch.device
-) -> None:
-    where = settings.weights_dir
-    if rendered is not None and settings.family != "standard":
-        network, digest = rendered
-        names = identity_definitions("id_rendered", "this suite's recogniser of rendered faces", digest)
-        parts.identities.append(IdentityMetric(*names, RenderedFaceEmbedder(network.to(device))))
-    if _takes_standard(settings, "identity"):
-        source = "ArcFace IR-SE50 512-d (facexlib), ArcFace alignment at 112"
-        names = identity_definitions("id_arcface_irse50", source, _hash("arcface_ir_se50", settings))
-        arcface = ArcFaceEmbedder(load_weights("arcface_ir_se50", where), device)
-        parts.identities.append(IdentityMetric(*names, arcface))
-    elif find_weights("mobilefacenet", where):
-        source = "MobileFaceNet 128-d, ArcFace alignment at 112"
-        names = identity_definitions("id_mobilefacenet", source, _hash("mobilefacenet", settings))
-        embedder = MobileFaceNetEmbedder(load_weights("mobilefacenet", where), device)
-        parts.identities.append(IdentityMetric(*names, embedder))
-    if not parts.identities:
-        parts.absent.append("identity")
+def _entry(name: str, options: Mapping[str, Any]) -> _Entry:
+    key = f"metrics.definitions.{name}"
+    given = dict(options)
+    kind = given.pop("kind", None)
+    stands_for = given.pop("stand_in_for", ())
+    rendered_only = given.pop("rendered_only", False)
+    if kind not in KINDS:
+        raise UserError(f"{key}.kind: {kind!r} is not one of {', '.join(KINDS)}")
+    known = [entry.name for entry in fields(KINDS[kind])]
+    if unknown := sorted(set(given) - set(known)):
+        raise UserError(f"{key}: {', '.join(unknown)} is no option of {kind}, which takes {', '.join(known) or 'none'}")
+    try:
+        return _Entry(name, KINDS[kind](**given), tuple(stands_for), bool(rendered_only))
+    except (TypeError, ValueError) as error:
+        raise UserError(f"{key}: {error}") from None
 
 
-def _notice(suite: MetricSuite, absent: list[str]) -> str:
-    chosen = {role: suite.primary_id(role) for role in ("perceptual", "distribution", "identity")}
-    shown = ["psnr", "ssim", *(f"{role} {name}" for role, name in chosen.items() if name)]
-    replaced = sorted(STAND_INS & set(suite.definitions))
-    stand_ins = f"; stand-ins: {', '.join(replaced)}" if replaced else ""
-    missing = f"; no weights for {', '.join(absent)}" if absent else ""
-    return f"metrics: {', '.join(shown)}{stand_ins}{missing}"
+def _is_needed(entry: _Entry, when: str, missing: Mapping[str, str]) -> bool:
+    return when == "always" or (when == "where_missing" and any(name in missing for name in entry.stand_in_for))
+
+
+def _built(
+    entries: Sequence[_Entry], settings: MetricsSettings, faces: MeasuredFaces, context: BuildContext
+) -> tuple[dict[str, Metric], dict[str, str]]:
+    built: dict[str, Metric] = {}
+    missing: dict[str, str] = {}
+    for entry in entries:
+        if lacking := entry.kind.missing(context):
+            missing[entry.name] = "; ".join(lacking)
+            continue
+        metric = entry.kind.build(entry.name, context)
+        if unfit := _unfit(metric.definitions, faces):
+            missing[entry.name] = unfit
+        else:
+            built[entry.name] = metric
+    return built, missing
+
+
+def _unfit(definitions: Sequence[MetricDefinition], faces: MeasuredFaces) -> str | None:
+    """Why these faces cannot be measured by it."""
+    if not faces.has_truth and any("truth" in definition.needs for definition in definitions):
+        return "it compares with clean originals, and the benchmark has none"
+    least = max(definition.least_side for definition in definitions)
+    return f"it needs faces of at least {least} pixels, and these have {faces.side}" if faces.side < least else None

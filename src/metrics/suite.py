@@ -1,148 +1,158 @@
-"""The metrics of an evaluation: chosen by what weights are at hand, with one pass of every extractor."""
+"""The metrics of an evaluation, fed batch by batch, alone or as one of several processes."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 
 import numpy as np
 import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
-from src.metrics.definition import MetricDefinition
-from src.metrics.distribution import Extractor, frechet_distance, kernel_distance
-from src.metrics.identity import Embedder, cosine, degrees
+from src.metrics.definition import MetricDefinition, View
+from src.metrics.face_batch import FaceBatch, FeatureStore, Landmarks
+from src.metrics.metric import DerivedMetric, FaceMetric, Metric, SetMetric
 
 Levels = UInt8[Tensor, "b 3 h w"]
-Landmarks = Float[Tensor, "b 5 2"]
-
-
-@dataclass(frozen=True)
-class PairMetric:
-    """A value per image, from restored and reference in [0, 1]."""
-
-    definition: MetricDefinition
-    measure: Callable[[Tensor, Tensor], Tensor]
-
-
-@dataclass(frozen=True)
-class IdentityMetric:
-    """Cosine and angle of one recogniser."""
-
-    cosine: MetricDefinition
-    angle: MetricDefinition
-    embed: Embedder
-
-
-@dataclass(frozen=True)
-class DistributionMetric:
-    """Frechet and kernel distance on one extractor's features."""
-
-    frechet: MetricDefinition
-    kernel: MetricDefinition
-    extract: Extractor
 
 
 @dataclass(frozen=True)
 class SuiteResult:
-    """What an evaluator measured, by metric id."""
+    """What was measured, by metric id."""
 
     per_image: dict[str, Float[np.ndarray, "n"]]
     """NaN where an image could not be measured."""
-    distribution: dict[str, float]
+    per_set: dict[str, float]
     """NaN below two faces, or where some feature is not finite."""
     failures: dict[str, int]
     definitions: dict[str, MetricDefinition]
+    missing: dict[str, str]
+    """Why a metric was not measured, a sentence each."""
+
+
+@dataclass(frozen=True)
+class Measurements:
+    """What one process measured; rows in the order of `indices`."""
+
+    indices: tuple[int, ...]
+    values: dict[str, Float[np.ndarray, "n"]]
+    """By id of a metric of single faces."""
+    features: dict[tuple[View, str], Float[np.ndarray, "n d"]]
+    """By view and key of an extractor."""
 
 
 @dataclass
 class MetricSuite:
-    """All metrics of a study. References are embedded once a benchmark and shared by its evaluators."""
+    """All metrics of a study. What concerns a benchmark alone is computed once and shared by its evaluators."""
 
-    pairs: list[PairMetric]
-    identities: list[IdentityMetric]
-    distributions: list[DistributionMetric]
-    notice: str
-    """One line that says what stands for what."""
+    metrics: Sequence[Metric]
     device: torch.device
-    _references: dict[str, dict[str, list[Tensor]]] = field(default_factory=dict)
+    missing: dict[str, str] = field(default_factory=dict)
+    """Why a metric is not measured, a sentence each, by metric id."""
+    stand_ins: frozenset[str] = frozenset()
+    """Ids of metrics that stand for ones which cannot be measured here."""
+    _stores: dict[str, FeatureStore] = field(default_factory=dict)
 
     @property
     def definitions(self) -> dict[str, MetricDefinition]:
         """Every definition by id, in the order of the tables."""
-        listed = [pair.definition for pair in self.pairs]
-        listed += [definition for identity in self.identities for definition in (identity.cosine, identity.angle)]
-        listed += [definition for metric in self.distributions for definition in (metric.frechet, metric.kernel)]
-        return {definition.id: definition for definition in listed}
+        return {definition.id: definition for metric in self.metrics for definition in metric.definitions}
 
     def primary_id(self, role: str) -> str | None:
         """The metric that stands for a role: the first of that role."""
         return next((name for name, definition in self.definitions.items() if definition.role == role), None)
 
     def evaluator(self, benchmark: str) -> "SuiteEvaluator":
-        """An empty evaluator; evaluators of the same `benchmark` (its hash) share the work on the references."""
-        return SuiteEvaluator(self, self._references.setdefault(benchmark, {}))
+        """An empty evaluator; evaluators of the same `benchmark` (its hash) share the work on its own images."""
+        return SuiteEvaluator(self, self._stores.setdefault(benchmark, FeatureStore()))
+
+    def result(self, parts: Sequence[Measurements]) -> SuiteResult:
+        """What the processes measured together; a value that is not finite is a failure.
+
+        Raises ValueError if nothing was measured, or a face twice.
+        """
+        order = [index for part in parts for index in part.indices]
+        if not order:
+            raise ValueError("an evaluator needs at least one batch before it can compute")
+        if len(set(order)) != len(order):
+            raise ValueError("a face was measured twice")
+        by_place = np.argsort(order)
+        names = [definition.id for metric in self._of(FaceMetric) for definition in metric.definitions]
+        per_image = {name: _finite(_joined([part.values for part in parts], name)[by_place]) for name in names}
+        per_set = self._per_set([part.features for part in parts], by_place)
+        for derived in self._of(DerivedMetric):
+            per_set |= derived.derive(per_image, per_set)
+        failures = {name: int(np.isnan(values).sum()) for name, values in per_image.items()}
+        return SuiteResult(per_image, per_set, failures, self.definitions, self.missing)
+
+    def _per_set(self, features: Sequence[Mapping], by_place: np.ndarray) -> dict[str, float]:
+        values: dict[str, float] = {}
+        for metric in self._of(SetMetric):
+            sides = [_joined(features, (view, metric.extractor.key))[by_place] for view in views_of(metric)]
+            measurable = len(by_place) > 1 and all(np.isfinite(side).all() for side in sides)
+            lost = {definition.id: math.nan for definition in metric.definitions}
+            values |= metric.distances(sides[0], sides[1] if len(sides) > 1 else None) if measurable else lost
+        return values
+
+    def _of(self, form: type) -> Iterable:
+        return [metric for metric in self.metrics if isinstance(metric, form)]
+
+
+def views_of(metric: SetMetric) -> tuple[View, ...]:
+    """The views whose features a metric of sets takes."""
+    needs_truth = any("truth" in definition.needs for definition in metric.definitions)
+    return ("restored", "truth") if needs_truth else ("restored",)
 
 
 class SuiteEvaluator:
-    """Collects one restorer's images, batch by batch and in the benchmark's order."""
+    """Collects one restorer's images, batch by batch."""
 
-    def __init__(self, suite: MetricSuite, references: dict[str, list[Tensor]]) -> None:
-        self._suite, self._references = suite, references
+    def __init__(self, suite: MetricSuite, store: FeatureStore) -> None:
+        self._suite, self._store = suite, store
+        self._indices: list[int] = []
         self._values: dict[str, list[Tensor]] = {}
-        self._features: dict[str, list[Tensor]] = {}
-        self._seen = 0
+        self._features: dict[tuple[View, str], list[Tensor]] = {}
 
     @torch.inference_mode()
-    def update(self, restored: Levels, reference: Levels, landmarks: Landmarks | None = None) -> None:
-        """Measure a batch of rounded images; computed in float32 outside autocast."""
-        suite = self._suite
-        with torch.autocast(suite.device.type, enabled=False):
-            x, y = (images.to(suite.device).float() / 255 for images in (restored, reference))
-            for pair in suite.pairs:
-                self._add(pair.definition.id, pair.measure(x, y))
-            for identity in suite.identities:
-                truth = self._reference(identity.cosine.id, len(y), partial(identity.embed, y, landmarks))
-                similarity = cosine(identity.embed(x, landmarks), truth)
-                self._add(identity.cosine.id, similarity)
-                self._add(identity.angle.id, degrees(similarity))
-            for metric in suite.distributions:
-                self._reference(metric.frechet.id, len(y), partial(metric.extract, y))
-                self._features.setdefault(metric.frechet.id, []).append(metric.extract(x).cpu())
-        self._seen += len(y)
+    def update(
+        self,
+        indices: Sequence[int],
+        restored: Levels,
+        truth: Levels | None,
+        degraded: Levels | None = None,
+        landmarks: Landmarks | None = None,
+    ) -> None:
+        """Measure the faces at `indices` of the benchmark, as rounded images; in float32 outside autocast."""
+        given: dict[View, Levels | None] = {"restored": restored, "truth": truth, "input": degraded}
+        device = self._suite.device
+        with torch.autocast(device.type, enabled=False):
+            views = {view: images.to(device).float() / 255 for view, images in given.items() if images is not None}
+            self._measure(FaceBatch(views, landmarks, tuple(indices), self._store))
+        self._indices += indices
 
-    def _add(self, name: str, values: Tensor) -> None:
-        self._values.setdefault(name, []).append(values.double().cpu())
+    def _measure(self, faces: FaceBatch) -> None:
+        for metric in self._suite.metrics:
+            if isinstance(metric, FaceMetric):
+                for name, values in metric.measure(faces).items():
+                    self._values.setdefault(name, []).append(values.double().cpu())
+        extractors = {(view, m.extractor.key): m.extractor for m in self._suite._of(SetMetric) for view in views_of(m)}
+        for (view, key), extractor in extractors.items():
+            self._features.setdefault((view, key), []).append(faces.features(extractor, view).cpu())
 
-    def _reference(self, name: str, count: int, compute: Callable[[], Tensor]) -> Tensor:
-        """Rows of the next `count` references; kept one by one, because evaluators may cut the batches differently."""
-        kept = self._references.setdefault(name, [])
-        if len(kept) < self._seen + count:
-            kept.extend(compute().cpu()[len(kept) - self._seen :])
-        return torch.stack(kept[self._seen : self._seen + count]).to(self._suite.device)
+    def measurements(self) -> Measurements:
+        """What this process measured so far."""
+        values = {name: torch.cat(parts).numpy() for name, parts in self._values.items()}
+        features = {key: torch.cat(parts).double().numpy() for key, parts in self._features.items()}
+        return Measurements(tuple(self._indices), values, features)
 
     def compute(self) -> SuiteResult:
-        """Per-image values and distribution distances of everything seen; a value that is not finite is a failure.
+        """The result of a single process. Raises ValueError before the first batch."""
+        return self._suite.result([self.measurements()])
 
-        Raises ValueError before the first batch.
-        """
-        if not self._seen:
-            raise ValueError("an evaluator needs at least one batch before it can compute")
-        per_image = {name: _finite(torch.cat(values).numpy()) for name, values in self._values.items()}
-        failures = {name: int(np.isnan(values).sum()) for name, values in per_image.items()}
-        return SuiteResult(per_image, self._distances(), failures, self._suite.definitions)
 
-    def _distances(self) -> dict[str, float]:
-        distances = {}
-        for metric in self._suite.distributions:
-            name = metric.frechet.id
-            restored = torch.cat(self._features[name]).double().numpy()
-            reference = torch.stack(self._references[name][: self._seen]).double().numpy()
-            measurable = self._seen > 1 and np.isfinite(restored).all() and np.isfinite(reference).all()
-            distances[name] = frechet_distance(restored, reference) if measurable else math.nan
-            distances[metric.kernel.id] = kernel_distance(restored, reference) if measurable else math.nan
-        return distances
+def _joined(parts: Sequence[Mapping], name: object) -> np.ndarray:
+    """Rows of all processes; one that had no face has none."""
+    return np.concatenate([part[name] for part in parts if name in part])
 
 
 def _finite(values: Float[np.ndarray, "n"]) -> Float[np.ndarray, "n"]:

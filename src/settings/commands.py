@@ -1,6 +1,7 @@
 """The root configurations of the commands."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from src.settings.data import BenchmarkSettings, DataSettings
 from src.settings.degradation import DegradationRecipe
@@ -34,14 +35,26 @@ class EvaluationSettings:
 class MetricsSettings:
     """Which definitions are measured, and which one decides."""
 
-    family: str
-    """`auto` (standard where the weights are cached, else offline), `offline` or `standard`."""
+    measure: list[str]
+    """Names or patterns (`id_*`) of the definitions that are asked for."""
+    leave_out: list[str]
+    """Names or patterns of definitions that are not, though `measure` fits them."""
+    stand_ins: str
+    """When a stand-in is measured: `where_missing` (one of those it stands for cannot be), `always` or `never`."""
+    strict: bool
+    """Stop before any work where a metric that is asked for cannot be measured; else the record says so."""
+    fetch: bool
+    """Fetch missing weights from their published addresses, verified, after stating their licence."""
     primary: str
-    """Role that decides a comparison: perceptual, distribution, identity, psnr or ssim; named before the run."""
+    """What decides a comparison, named before the run: a role (perceptual, distribution, identity, psnr, ssim, ...) or the
+    id of a metric."""
     weights_dir: str | None
     """Folder searched first for extractor weights (sub-folders as listed by the weights catalogue)."""
     bootstrap_resamples: int
     """Resamples of the bootstrap intervals."""
+    definitions: dict[str, dict[str, Any]]
+    """Name to its `kind` (src/metrics/kinds.py) with options; `stand_in_for` lists the metrics that one stands for,
+    `rendered_only` keeps one to rendered faces."""
 
 
 @dataclass(kw_only=True)

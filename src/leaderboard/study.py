@@ -1,0 +1,46 @@
+"""What is shown of one study: a ranking for every benchmark, and the rows that stand apart."""
+
+from dataclasses import dataclass
+
+from src.leaderboard.comparable import Protocol
+from src.leaderboard.frontier import Frontier
+from src.leaderboard.row import Row
+from src.leaderboard.severity import SeverityCurve
+
+
+@dataclass(frozen=True)
+class Ranking:
+    """The rows that were measured on the same faces by the same definitions."""
+
+    protocol: Protocol
+    rows: list[Row]
+    """In the order arm, setting; baselines included. The best row of every arm has a standing."""
+    verdict: str
+    """The winner, or the tie, on the primary metric."""
+    notes: list[str]
+    missing: dict[str, str]
+    """Metric id to the sentence that says why it was not measured, and for which arms if not for all."""
+    frontier: Frontier | None
+    severity: list[SeverityCurve]
+    curve: str | None
+    """File name of the figure over the fidelity weight."""
+    frontier_figure: str | None
+    """File name of the figure of the frontier."""
+
+
+@dataclass(frozen=True)
+class StudyTable:
+    """One study."""
+
+    study: str
+    question: str
+    rankings: list[Ranking]
+    """One a benchmark, that with most records first."""
+    apart: list[Row]
+    """Rows that failed, lack provenance or were measured by other definitions than most of their benchmark."""
+    primary: str
+    """Role or metric id that decides."""
+    primary_source: str
+    """Who named it."""
+    notes: list[str]
+    """About the study as a whole: which runs were replaced by newer ones, and disagreement about the primary metric."""
