@@ -9,9 +9,12 @@ TORCH = "https://download.pytorch.org/models"
 FACEXLIB = "https://github.com/xinntao/facexlib/releases/download"
 CODEFORMER = "https://github.com/sczhou/CodeFormer/releases/download/v0.1.0"
 DIFFACE = "https://github.com/zsyOAOA/DifFace/releases/download/V1.0"
+PYIQA = "https://huggingface.co/chaofengc/IQA-PyTorch-Weights/resolve/main"
+PYIQA_LICENCE = "PolyForm-Noncommercial-1.0.0, as pyiqa, non-commercial use only"
 
 COMPUTED = "computed from the file"
 IN_NAME = "first digits, in the file's own name"
+IN_ADDRESS = "in the address that its authors publish"
 MIRRORS = "not published by the authors; many mirrors agree"
 ONE_SOURCE = "one third-party source, unconfirmed"
 
@@ -73,6 +76,13 @@ def _torch(file: str, description: str, **facts: Any) -> WeightsEntry:
 def _facexlib(file: str, release: str, group: str, description: str, **facts: Any) -> WeightsEntry:
     url = f"{FACEXLIB}/{release}/{file}"
     return WeightsEntry(file=file, url=url, licence="MIT", group=group, description=description, **facts)
+
+
+def _pyiqa(file: str, description: str, **facts: Any) -> WeightsEntry:
+    url = f"{PYIQA}/{file}"
+    return WeightsEntry(
+        file=file, url=url, licence=PYIQA_LICENCE, group=METRICS, description=description, **{"folder": "pyiqa"} | facts
+    )
 
 
 CATALOGUE: dict[str, WeightsEntry] = {
@@ -214,6 +224,85 @@ CATALOGUE: dict[str, WeightsEntry] = {
         description="Inception features of FID and KID",
         sha256="6726825d",
         sha256_source=IN_NAME,
+    ),
+    "inception_ffhq512_basicsr": WeightsEntry(
+        file="inception_FFHQ_512-f7b384ab.pth",
+        url="https://github.com/TencentARC/VQFR/releases",
+        licence="Apache-2.0; of FFHQ: CC BY-NC-SA 4.0",
+        group=METRICS,
+        description="Inception statistics of 50,000 FFHQ images at 512 px (BasicSR)",
+        sha256="f7b384ab",
+        sha256_source=IN_NAME,
+    ),
+    "dists": WeightsEntry(
+        file="weights.pt",
+        url="https://github.com/dingkeyan93/DISTS/raw/master/DISTS_pytorch/weights.pt",
+        licence="MIT",
+        group=METRICS,
+        description="alpha and beta of DISTS, the same file as pyiqa's DISTS_weights-f5e65c96.pth",
+        sha256="f5e65c96230b7f6ca995691647d482237e4cab8a50c5c4a5784f219ef0748218",
+        sha256_source=COMPUTED,
+        bytes=12288,
+        folder="dists",
+        package="torchmetrics",
+        package_folder="functional/image/dists_models",
+    ),
+    "niqe": _pyiqa("niqe_modelparameters.mat", "pristine statistics of NIQE", folder="niqe"),
+    "musiq": _pyiqa("musiq_koniq_ckpt-e95806b9.pth", "MUSIQ", sha256="e95806b9", sha256_source=IN_NAME),
+    "maniqa": _pyiqa("ckpt_koniq10k.pt", "MANIQA with its backbone"),
+    "topiq_face": _pyiqa(
+        "topiq_nr_cgfiqa_res50-0a8b8e4f.pth",
+        "TOPIQ for faces with its backbone",
+        sha256="0a8b8e4f",
+        sha256_source=IN_NAME,
+    ),
+    "clip_rn50": WeightsEntry(
+        file="RN50.pt",
+        url="https://openaipublic.azureedge.net/clip/models/afeb0e10f9e5a86da6080e35cf09123aca3b358a0c3e3b6c78a7b63bc04b6762/RN50.pt",
+        licence="MIT",
+        group=METRICS,
+        description="CLIP RN50 of CLIP-IQA",
+        sha256="afeb0e10f9e5a86da6080e35cf09123aca3b358a0c3e3b6c78a7b63bc04b6762",
+        sha256_source=IN_ADDRESS,
+        folder="clip",
+    ),
+    "arcface_resnet18": WeightsEntry(
+        file="arcface_resnet18.pth",
+        url="https://github.com/TencentARC/GFPGAN/releases/download/v0.1.0/arcface_resnet18.pth",
+        licence="Apache-2.0 (repository of GFPGAN)",
+        group=METRICS,
+        description="face recognition ArcFace ResNet-18 on grey faces, the papers' Deg.",
+    ),
+    "adaface_ir101": WeightsEntry(
+        file="adaface_ir101_webface12m.ckpt",
+        url="https://github.com/mk-minchul/AdaFace",
+        licence="MIT (WebFace12M: research use)",
+        group=METRICS,
+        description="face recognition AdaFace IR-101",
+    ),
+    "dlib_recogniser": WeightsEntry(
+        file="dlib_face_recognition_resnet_model_v1.dat",
+        url="https://github.com/davisking/dlib-models",
+        licence="CC0-1.0",
+        group=METRICS,
+        description="face recognition of dlib, a stand-in",
+        sha256="55533b28a95800a551ba546ba62fe69625c7e95a7061c338adffead08719da30",
+        sha256_source=COMPUTED,
+        bytes=22466066,
+        package="face_recognition_models",
+        package_folder="models",
+    ),
+    "dlib_landmarks": WeightsEntry(
+        file="shape_predictor_5_face_landmarks.dat",
+        url="https://github.com/davisking/dlib-models",
+        licence="CC0-1.0",
+        group=METRICS,
+        description="5 landmarks by which dlib aligns faces",
+        sha256="c4b1e9804792707d3a405c2c16a80a20269e6675021f64a41d30fffafbc41888",
+        sha256_source=COMPUTED,
+        bytes=9150489,
+        package="face_recognition_models",
+        package_folder="models",
     ),
 }
 """Name to file."""

@@ -2,7 +2,7 @@
 
 from hydra.core.config_store import ConfigStore
 
-from src.settings.commands import DatasetConfig, LeaderboardConfig, TrainConfig
+from src.settings.commands import DatasetConfig, EvaluateConfig, LeaderboardConfig, TrainConfig
 from src.settings.data import FolderSettings, PackedSettings, StreamedSettings, SyntheticFacesSettings
 from src.settings.restore import RestoreConfig
 
@@ -11,6 +11,7 @@ def register() -> None:
     """Store the schema nodes under the names that the defaults lists in `conf/` begin with."""
     store = ConfigStore.instance()
     store.store(name="train_schema", node=TrainConfig)
+    store.store(name="evaluate_schema", node=EvaluateConfig)
     store.store(name="restore_schema", node=RestoreConfig)
     store.store(name="dataset_schema", node=DatasetConfig)
     store.store(name="leaderboard_schema", node=LeaderboardConfig)

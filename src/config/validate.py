@@ -26,8 +26,8 @@ def validate(config: TrainConfig) -> None:
 
 
 def _problems(config: TrainConfig) -> Iterator[str]:
-    yield from _choice("stage", config.stage, tuple(UPSTREAM_OF_STAGE))
-    yield from _seed("seed", config.seed)
+    yield from choice("stage", config.stage, tuple(UPSTREAM_OF_STAGE))
+    yield from seed("seed", config.seed)
     yield from _names(config)
     yield from _scale(config.scale)
     yield from _data(config.data)
@@ -36,9 +36,9 @@ def _problems(config: TrainConfig) -> Iterator[str]:
         yield from _training(f"{name}.training", getattr(config, name).training, world_size)
     yield from _image_losses("vqgan.losses", config.vqgan.losses)
     yield from _image_losses("cft.image_losses", config.cft.image_losses)
-    yield from _at_least("vqgan.codebook.window", config.vqgan.codebook.window, 1)
-    yield from _at_least("vqgan.codebook.restart_every", config.vqgan.codebook.restart_every, 0)
-    yield from _within("recogniser.degraded_share", config.recogniser.degraded_share, 0.0, 1.0)
+    yield from at_least("vqgan.codebook.window", config.vqgan.codebook.window, 1)
+    yield from at_least("vqgan.codebook.restart_every", config.vqgan.codebook.restart_every, 0)
+    yield from within("recogniser.degraded_share", config.recogniser.degraded_share, 0.0, 1.0)
     yield from _cft(config.cft, config.scale)
     yield from _evaluation(config)
     yield from _hardware(config)
@@ -65,15 +65,16 @@ def _recipe(key: str, recipe: DegradationRecipe, on_device: bool) -> Iterator[st
 
 def metrics_problems(metrics: MetricsSettings) -> Iterator[str]:
     """What is wrong with `metrics.*`, a sentence each; the definitions themselves are checked when they are built."""
-    yield from _choice("metrics.stand_ins", metrics.stand_ins, ("where_missing", "always", "never"))
-    yield from _at_least("metrics.bootstrap_resamples", metrics.bootstrap_resamples, 100)
+    yield from choice("metrics.stand_ins", metrics.stand_ins, ("where_missing", "always", "never"))
+    # An interval's ends need so many; the leaderboard refuses fewer, after the training.
+    yield from at_least("metrics.bootstrap_resamples", metrics.bootstrap_resamples, 100)
     known = (*RECORDED_ROLES, *metrics.definitions)
     # One definition may give several ids, which begin with its name.
     if not metrics.primary.startswith(tuple(metrics.definitions)):
-        yield from _choice("metrics.primary", metrics.primary, known)
+        yield from choice("metrics.primary", metrics.primary, known)
 
 
-def _choice(key: str, value: object, allowed: tuple[object, ...]) -> Iterator[str]:
+def choice(key: str, value: object, allowed: tuple[object, ...]) -> Iterator[str]:
     if value not in allowed:
         yield f"{key}: {value!r} is not one of {', '.join(map(str, allowed))}"
 
@@ -83,17 +84,17 @@ def _positive(key: str, value: int | float) -> Iterator[str]:
         yield f"{key}: {value} must be greater than 0"
 
 
-def _at_least(key: str, value: int, low: int) -> Iterator[str]:
+def at_least(key: str, value: int, low: int) -> Iterator[str]:
     if value < low:
         yield f"{key}: {value} must be {low} or more"
 
 
-def _seed(key: str, value: int) -> Iterator[str]:
+def seed(key: str, value: int) -> Iterator[str]:
     if not 0 <= value < 2**32:
         yield f"{key}: {value} must be a whole number from 0 to 2**32 - 1"
 
 
-def _within(key: str, value: int | float, low: float, high: float) -> Iterator[str]:
+def within(key: str, value: int | float, low: float, high: float) -> Iterator[str]:
     if not low <= value <= high:
         yield f"{key}: {value} must lie in [{low:g}, {high:g}]"
 
@@ -115,19 +116,19 @@ def _names(config: TrainConfig) -> Iterator[str]:
 
 
 def _data(data: DataSettings) -> Iterator[str]:
-    yield from _within("data.flip_probability", data.flip_probability, 0.0, 1.0)
-    yield from _choice("data.on_damaged", data.on_damaged, ("stop", "skip"))
+    yield from within("data.flip_probability", data.flip_probability, 0.0, 1.0)
+    yield from choice("data.on_damaged", data.on_damaged, ("stop", "skip"))
     if isinstance(data, SyntheticFacesSettings):
-        yield from _seed("data.seed", data.seed)
+        yield from seed("data.seed", data.seed)
         for name in ("images_per_identity", "validation_identities", "test_identities"):
-            yield from _at_least(f"data.{name}", getattr(data, name), 1)
+            yield from at_least(f"data.{name}", getattr(data, name), 1)
         held_out = data.validation_identities + data.test_identities
-        yield from _at_least("data.identities", data.identities, held_out + 1)
+        yield from at_least("data.identities", data.identities, held_out + 1)
     if isinstance(data, FolderSettings):
-        yield from _choice("data.layout", data.layout, ("none", "ffhq", "celeba_hq"))
-        yield from _seed("data.split_seed", data.split_seed)
-        yield from _within("data.validation_fraction", data.validation_fraction, 0.0, 1.0)
-        yield from _within("data.test_fraction", data.test_fraction, 0.0, 1.0)
+        yield from choice("data.layout", data.layout, ("none", "ffhq", "celeba_hq"))
+        yield from seed("data.split_seed", data.split_seed)
+        yield from within("data.validation_fraction", data.validation_fraction, 0.0, 1.0)
+        yield from within("data.test_fraction", data.test_fraction, 0.0, 1.0)
 
 
 def _scale(scale: ScaleSettings) -> Iterator[str]:
@@ -145,7 +146,7 @@ def _scale(scale: ScaleSettings) -> Iterator[str]:
 def _training(key: str, training: TrainingSettings, world_size: int) -> Iterator[str]:
     yield from _positive(f"{key}.iterations", training.iterations)
     yield from _positive(f"{key}.checkpoint_every", training.checkpoint_every)
-    yield from _within(f"{key}.ema_decay", training.ema_decay, 0.0, 1.0)
+    yield from within(f"{key}.ema_decay", training.ema_decay, 0.0, 1.0)
     if training.batch_size <= 0 or training.batch_size % max(world_size, 1):
         yield (
             f"{key}.batch_size: {training.batch_size} must be positive and divide by {world_size}, "
@@ -156,16 +157,16 @@ def _training(key: str, training: TrainingSettings, world_size: int) -> Iterator
 
 
 def _learning_rate(key: str, rate: LearningRateSettings) -> Iterator[str]:
-    yield from _choice(f"{key}.kind", rate.kind, ("cosine", "multistep", "constant"))
+    yield from choice(f"{key}.kind", rate.kind, ("cosine", "multistep", "constant"))
     yield from _positive(f"{key}.initial", rate.initial)
     if rate.kind == "cosine" and not 0 <= rate.minimum <= rate.initial:
         yield f"{key}.minimum: {rate.minimum} must lie between 0 and initial {rate.initial}"
 
 
 def _image_losses(key: str, losses: ImageLossSettings) -> Iterator[str]:
-    yield from _choice(f"{key}.perceptual_network", losses.perceptual_network, PERCEPTUAL_NETWORKS)
+    yield from choice(f"{key}.perceptual_network", losses.perceptual_network, PERCEPTUAL_NETWORKS)
     for name in ("pixel", "perceptual", "adversarial"):
-        yield from _within(f"{key}.{name}", getattr(losses, name), 0.0, float("inf"))
+        yield from within(f"{key}.{name}", getattr(losses, name), 0.0, float("inf"))
 
 
 def _cft(cft: CftSettings, scale: ScaleSettings) -> Iterator[str]:
@@ -173,7 +174,7 @@ def _cft(cft: CftSettings, scale: ScaleSettings) -> Iterator[str]:
     wrong = [size for size in cft.fused_sizes if size not in allowed]
     if wrong:
         yield f"cft.fused_sizes: {wrong} are no resolutions of scale {scale.name}; allowed are {allowed}"
-    yield from _choice("cft.training_fidelity", cft.training_fidelity, ("fixed", "sampled"))
+    yield from choice("cft.training_fidelity", cft.training_fidelity, ("fixed", "sampled"))
     yield from _ordered("cft.sampled_fidelity", cft.sampled_fidelity)
     ends = [phase.until for phase in cft.phases]
     if not ends or ends != sorted(set(ends)) or ends[-1] < cft.training.iterations:
@@ -185,24 +186,24 @@ def _cft(cft: CftSettings, scale: ScaleSettings) -> Iterator[str]:
 
 def _evaluation(config: TrainConfig) -> Iterator[str]:
     for value in config.evaluation.fidelities:
-        yield from _within("evaluation.fidelities", value, 0.0, 1.0)
+        yield from within("evaluation.fidelities", value, 0.0, 1.0)
     if not config.evaluation.fidelities:
         yield "evaluation.fidelities: [] must name at least one fidelity in [0, 1]"
     yield from _positive("evaluation.batch_size", config.evaluation.batch_size)
-    yield from _at_least("evaluation.shown_faces", config.evaluation.shown_faces, 1)
+    yield from at_least("evaluation.shown_faces", config.evaluation.shown_faces, 1)
     yield from _positive("benchmark.count", config.benchmark.count)
-    yield from _seed("benchmark.seed", config.benchmark.seed)
-    yield from _choice("benchmark.split", config.benchmark.split, ("validation", "test"))
+    yield from seed("benchmark.seed", config.benchmark.seed)
+    yield from choice("benchmark.split", config.benchmark.split, ("validation", "test"))
+    yield from choice("evaluation.severity.by", config.evaluation.severity.by, ("auto", "factor", "input_error"))
     yield from metrics_problems(config.metrics)
-    # An interval's ends need so many; the leaderboard refuses fewer, after the training.
 
 
 def _hardware(config: TrainConfig) -> Iterator[str]:
     trainer = config.trainer
-    yield from _choice("trainer.accelerator", trainer.accelerator, ("cpu", "gpu", "auto"))
-    yield from _choice("trainer.precision", trainer.precision, ("32-true", "bf16-mixed"))
-    yield from _choice("trainer.degradation", trainer.degradation, ("loader", "device"))
-    yield from _choice("trainer.code_targets", trainer.code_targets, ("auto", "cached", "on_the_fly"))
+    yield from choice("trainer.accelerator", trainer.accelerator, ("cpu", "gpu", "auto"))
+    yield from choice("trainer.precision", trainer.precision, ("32-true", "bf16-mixed"))
+    yield from choice("trainer.degradation", trainer.degradation, ("loader", "device"))
+    yield from choice("trainer.code_targets", trainer.code_targets, ("auto", "cached", "on_the_fly"))
     for name, low in (
         ("devices", 1),
         ("num_nodes", 1),
@@ -211,9 +212,9 @@ def _hardware(config: TrainConfig) -> Iterator[str]:
         ("threads", 0),
         ("images_every", 0),
     ):
-        yield from _at_least(f"trainer.{name}", getattr(trainer, name), low)
-    yield from _choice("logger.kind", config.logger.kind, ("wandb", "none"))
-    yield from _choice("logger.mode", config.logger.mode, ("auto", "online", "offline"))
+        yield from at_least(f"trainer.{name}", getattr(trainer, name), low)
+    yield from choice("logger.kind", config.logger.kind, ("wandb", "none"))
+    yield from choice("logger.mode", config.logger.mode, ("auto", "online", "offline"))
     if trainer.strategy not in ("auto", "ddp"):
         yield (
             f"trainer.strategy: {trainer.strategy!r} is not supported; use auto or ddp, because the adaptive GAN weight and "

@@ -13,6 +13,7 @@ from src.data.source import FaceSource
 from src.degradation.chain import chain_of
 from src.degradation.engine import degrade_pair
 from src.degradation.keyed import SampleKey
+from src.degradation.severity import downscale_factors
 from src.settings.data import BenchmarkSettings
 from src.settings.errors import UserError
 
@@ -42,6 +43,8 @@ class Benchmark:
     """(x, y) in pixels; None unless every face has them."""
     hash: str
     """SHA-256 over names, pixels and the recipe's hash: equal exactly if two evaluations are comparable."""
+    factors: Float32[np.ndarray, "n"] | None = None
+    """How many times each face was shrunk; None where it was not degraded here."""
     notes: tuple[str, ...] = ()
     """Sentences on what differs from the images as they were given."""
 
@@ -119,6 +122,7 @@ def build_benchmark(source: FaceSource, settings: BenchmarkSettings, name: str) 
         source=source.fingerprint(),
         hq=hq,
         lq=lq,
+        factors=downscale_factors(chain, settings.seed, len(indices), source.size),
         names=[source.name(index) for index in indices],
         identities=[source.identity(index) for index in indices],
         landmarks=[source.landmarks(index) for index in indices],
@@ -138,6 +142,7 @@ def assemble(
     names: Sequence[str],
     identities: Sequence[int],
     landmarks: Sequence[Float32[np.ndarray, "5 2"] | None],
+    factors: Float32[np.ndarray, "n"] | None = None,
     notes: Sequence[str] = (),
 ) -> Benchmark:
     """A benchmark of these faces, its arrays frozen and its hash taken."""
@@ -155,6 +160,7 @@ def assemble(
         identities=_frozen(np.array(identities, np.int64)),
         landmarks=_frozen(np.stack(points)) if len(points) == len(names) else None,
         hash=_benchmark_hash(names, hq, lq, recipe_hash),
+        factors=factors,
         notes=tuple(notes),
     )
 

@@ -16,7 +16,7 @@ from typing import Any
 import cv2
 import numpy as np
 import PIL
-from jaxtyping import UInt8
+from jaxtyping import Float32, UInt8
 from PIL import Image
 from tqdm import tqdm
 
@@ -25,8 +25,9 @@ from src.data.benchmark import Benchmark, assemble, pixel_hash
 from src.data.frozen_manifest import MANIFEST, SIDES, face_file, is_frozen, read_manifest, sealed
 from src.data.image_file import read_rgb
 from src.data.image_stack import empty_stack
-from src.degradation.chain import recipe_hash
+from src.degradation.chain import chain_of, recipe_hash
 from src.degradation.recipes import recipe_from_mapping
+from src.degradation.severity import downscale_factors
 from src.settings.errors import UserError
 
 FAST = 1
@@ -82,12 +83,21 @@ def load_frozen(folder: Path) -> Benchmark:
         names=[face["name"] for face in faces],
         identities=[face["identity"] for face in faces],
         landmarks=[_points(face["landmarks"]) for face in faces],
+        factors=_factors(content),
     )
     if benchmark.hash != content["hash"]:
         raise UserError(
             f"{folder}: the faces have the hash {benchmark.hash}, not {content['hash']}; {_remedy(content)}"
         )
     return benchmark
+
+
+def _factors(content: dict[str, Any]) -> Float32[np.ndarray, "n"] | None:
+    recipe = content["recipe_content"]
+    if recipe is None or content["seed"] is None:
+        return None
+    chain = chain_of(recipe_from_mapping(recipe, "recipe"))
+    return downscale_factors(chain, content["seed"], len(content["faces"]), content["size"])
 
 
 def _write_face(benchmark: Benchmark, index: int, folder: Path) -> dict[str, Any]:

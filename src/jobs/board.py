@@ -4,27 +4,27 @@ import sys
 from pathlib import Path
 
 from src.jobs.recording import records_folder
+from src.leaderboard.assemble import Choices
 from src.leaderboard.board import write_leaderboard
-from src.settings.commands import TrainConfig
+from src.settings.commands import MetricsSettings, TrainConfig
 
 
 def print_leaderboard(config: TrainConfig) -> None:
-    """Write the study's leaderboard from its records and print it with the paths of figure, pictures and records."""
-    records = records_folder(config)
-    output = records.parent / "leaderboard"
-    board = write_leaderboard(
-        records,
-        output=output,
-        study=config.study,
-        primary=config.metrics.primary,
-        resamples=config.metrics.bootstrap_resamples,
-        seed=0,
-    )
+    """Write and print the leaderboard of the configuration's study."""
+    print_study(records_folder(config).parent, config.study, config.metrics)
+
+
+def print_study(folder: Path, study: str, metrics: MetricsSettings) -> None:
+    """Write the leaderboard of the study in `folder` from its records, print it and say where everything is.
+
+    The records say which metric decides: it was named before they were made.
+    """
+    records, out = folder / "records", folder / "leaderboard"
+    board = write_leaderboard(records, out, Choices(study, resamples=metrics.bootstrap_resamples))
     print(board.text)
     for problem in board.problems:
         print(f"warning: {problem}", file=sys.stderr)
-    places = {"leaderboard": output, "pictures": records.parent / "images", "records": records}
-    for name, place in places.items():
+    for name, place in {"leaderboard": out, "pictures": folder / "images", "records": records}.items():
         print(f"{name:12s}{_shown(place)}")
 
 

@@ -14,8 +14,11 @@ from src.data.benchmark import Benchmark, build_benchmark
 from src.data.benchmark_layouts import open_benchmark
 from src.data.image_file import write_png
 from src.faces.grid import image_grid
+from src.jobs.bench import Bench, faces_of, metric_context, summary_line
 from src.jobs.evaluation import Evaluation, Faces, evaluate
-from src.jobs.recording import Provenance, arm_name, bare_record, record_evaluation, records_folder
+from src.jobs.recording import Provenance, arm_name, bare_record, method_of, record_evaluation, records_folder
+from src.jobs.restorations import RestorerAtWork
+from src.jobs.severity import severity_of
 from src.jobs.upstream import Upstreams, needs_recogniser
 from src.metrics.build import build_suite
 from src.metrics.suite import MetricSuite
@@ -25,7 +28,8 @@ from src.restorers.codeformer import CodeFormerRestorer
 from src.restorers.identity import IdentityRestorer
 from src.restorers.vqgan import VqganRestorer
 from src.settings.commands import TrainConfig
-from src.tracking.records import Record, StoredRecord, read_record
+from src.settings.errors import UserError
+from src.tracking.records import RECORD_NAME, Record, StoredRecord, read_record
 
 AUTOENCODER = "autoencoder"
 INPUT = "input"
@@ -72,38 +76,42 @@ def load_benchmark(config: TrainConfig) -> Benchmark:
     return build_benchmark(source, config.benchmark, f"{config.data.kind}-{split}-{size}")
 
 
-def load_suite(config: TrainConfig, upstreams: Upstreams, device: torch.device) -> MetricSuite:
+def load_suite(config: TrainConfig, benchmark: Benchmark, upstreams: Upstreams, device: torch.device) -> MetricSuite:
     """The configured metrics, with the recogniser of rendered faces where the faces are rendered."""
     recogniser = None
     if needs_recogniser(config):
         loaded = load_network(upstreams.of("recogniser").weights_file("recogniser"))
         recogniser = (loaded.network.to(device), loaded.sha256)
-    return build_suite(config.metrics, rendered_recogniser=recogniser, device=device)
+    context = metric_context(config.metrics, device, cache_folder(config), recogniser)
+    return build_suite(config.metrics, faces_of(benchmark), context)
 
 
 def evaluate_run(
     config: TrainConfig, run: StoredRun, upstreams: Upstreams, provenance: Provenance, device: torch.device
 ) -> Measured:
     """Evaluate what the run trained, write records and a picture grid below the study, and return them."""
-    benchmark, suite = load_benchmark(config), load_suite(config, upstreams, device)
-    print(suite.notice, flush=True)
+    benchmark = load_benchmark(config)
+    bench = Bench(
+        benchmark, load_suite(config, benchmark, upstreams, device), severity_of(benchmark, config.evaluation.severity)
+    )
+    print(summary_line(bench.suite), flush=True)
     template = bare_record(config, provenance)
     shown = range(min(config.evaluation.shown_faces, len(benchmark)))
     pictures: dict[str, dict[str, np.ndarray]] = {benchmark.names[i]: {"LQ": benchmark.lq[i]} for i in shown}
     records = []
     for subject in subjects(config, run, upstreams, provenance, benchmark, device):
         folder = records_folder(config) / subject.folder
-        if subject.is_baseline and (kept := _kept_baseline(folder, benchmark, suite)):
+        if subject.is_baseline and (kept := kept_baseline(folder, bench)):
             records.append(kept)
             continue
-        evaluation = _evaluate(config, subject, benchmark, suite, device)
-        records.append(StoredRecord(_record(config, template, subject, evaluation, benchmark, suite, folder), folder))
+        evaluation = _evaluate(config, subject, bench, device)
+        records.append(StoredRecord(_record(config, template, subject, evaluation, bench, folder), folder))
         for i in shown:
             if not subject.is_baseline:
                 pictures[benchmark.names[i]][subject.column] = evaluation.restored[i]
-    for i in shown:
+    for i in shown if benchmark.hq is not None else ():
         pictures[benchmark.names[i]]["HQ"] = benchmark.clean_faces()[i]
-    _write_grid(records_folder(config).parent / "images" / f"{record_stem(config)}.png", pictures)
+    write_grid(records_folder(config).parent / "images" / f"{record_stem(config)}.png", pictures)
     return Measured(records, pictures)
 
 
@@ -120,7 +128,7 @@ def subjects(
     benchmark: Benchmark,
     device: torch.device,
 ) -> Iterator[Subject]:
-    """The degraded input and the autoencoder on clean faces as baselines, then the run itself."""
+    """The degraded input and the autoencoder on clean faces (where there are any) as baselines, then the run itself."""
     yield Subject(INPUT, f"{INPUT}-{config.scale.name}", IdentityRestorer(), benchmark.lq, INPUT, True, {})
     is_vqgan = config.stage == "vqgan"
     vqgan = run if is_vqgan else upstreams.of("vqgan")
@@ -128,8 +136,9 @@ def subjects(
     assert isinstance(autoencoder, VqAutoencoder)
     weights = {"vqgan": vqgan.status.weights["vqgan"]}
     stem = record_stem(config) if is_vqgan else f"{AUTOENCODER}-{config.scale.name}"
-    clean = benchmark.clean_faces()
-    yield Subject(AUTOENCODER, stem, VqganRestorer(autoencoder), clean, "reconstruction", not is_vqgan, weights)
+    if is_vqgan or benchmark.hq is not None:
+        clean = benchmark.clean_faces()
+        yield Subject(AUTOENCODER, stem, VqganRestorer(autoencoder), clean, "reconstruction", not is_vqgan, weights)
     if not is_vqgan:
         yield from _fidelities(config, run, benchmark, device, dict(provenance.weights))
 
@@ -147,27 +156,26 @@ def _fidelities(
         yield Subject(arm_name(config), folder, restorer, benchmark.lq, f"w={fidelity:g}", False, weights)
 
 
-def _kept_baseline(folder: Path, benchmark: Benchmark, suite: MetricSuite) -> StoredRecord | None:
+def kept_baseline(folder: Path, bench: Bench) -> StoredRecord | None:
     """A baseline's record that is still true: same pixels, same definitions."""
-    path = folder / "result.json"
+    path = folder / RECORD_NAME
     if not path.is_file():
         return None
-    record = read_record(path)
+    try:
+        record = read_record(path)
+    except UserError:
+        return None
     measured = {name: metric.definition for name, metric in record.metrics.items()}
-    wanted = {name: definition.as_dict() for name, definition in suite.definitions.items()}
-    same = record.benchmark.get("hash") == benchmark.hash and measured == wanted
+    wanted = {name: definition.as_dict() for name, definition in bench.suite.definitions.items()}
+    same = record.benchmark.get("hash") == bench.benchmark.hash and measured == wanted
     return StoredRecord(record, folder) if same else None
 
 
-def _evaluate(
-    config: TrainConfig, subject: Subject, benchmark: Benchmark, suite: MetricSuite, device: torch.device
-) -> Evaluation:
+def _evaluate(config: TrainConfig, subject: Subject, bench: Bench, device: torch.device) -> Evaluation:
     return evaluate(
-        subject.restorer,
-        subject.inputs,
-        benchmark,
-        suite,
-        device=device,
+        RestorerAtWork(subject.restorer, subject.inputs, device),
+        bench.benchmark,
+        bench.suite,
         batch_size=config.evaluation.batch_size,
         title=f"evaluate {subject.arm} {subject.column}",
         progress=config.trainer.progress,
@@ -175,21 +183,14 @@ def _evaluate(
 
 
 def _record(
-    config: TrainConfig,
-    template: Record,
-    subject: Subject,
-    evaluation: Evaluation,
-    benchmark: Benchmark,
-    suite: MetricSuite,
-    folder: Path,
+    config: TrainConfig, template: Record, subject: Subject, evaluation: Evaluation, bench: Bench, folder: Path
 ) -> Record:
     return record_evaluation(
         folder,
         template,
-        subject.restorer,
+        method_of(subject.restorer),
         evaluation,
-        benchmark,
-        suite,
+        bench,
         config.metrics.bootstrap_resamples,
         arm=subject.arm,
         baseline=subject.is_baseline,
@@ -197,7 +198,8 @@ def _record(
     )
 
 
-def _write_grid(path: Path, pictures: dict[str, dict[str, np.ndarray]]) -> None:
+def write_grid(path: Path, pictures: dict[str, dict[str, np.ndarray]]) -> None:
+    """A contact sheet: a row a face, a column a picture of it, as PNG."""
     rows = [list(columns.values()) for columns in pictures.values()]
     labels = list(next(iter(pictures.values())))
     write_png(path, image_grid(rows, column_labels=labels))

@@ -1,75 +1,82 @@
-"""Runs a restorer over a benchmark and measures the result."""
+"""Measures restored faces against a benchmark, alone or as one of several processes."""
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from jaxtyping import UInt8
-from torch import Tensor
 from tqdm import tqdm
 
 from src.data.benchmark import Benchmark
-from src.data.levels import to_levels, to_network
-from src.metrics.suite import MetricSuite, SuiteResult
-from src.restorers.base import Restorer
-from src.tracking.records import Cost
+from src.data.image_stack import empty_stack
+from src.jobs.peak_memory import PeakMemory
+from src.jobs.ranks import Ranks
+from src.jobs.restorations import Restorations, channels_first
+from src.metrics.suite import MetricSuite, SuiteEvaluator, SuiteResult
 
 Faces = UInt8[np.ndarray, "n s s 3"]
+Face = UInt8[np.ndarray, "s s 3"]
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """What one restorer made of a benchmark."""
+    """What became of a benchmark."""
 
-    restored: Faces
     result: SuiteResult
-    cost: Cost
+    seconds_per_image: float | None
+    """Of restoring alone, without reading and metrics, on one device; None where others did it."""
+    images_per_second: float
+    """Of everything together, over all processes."""
+    peak_memory_mb: float | None
+    """Of the first process, from the first face to the last."""
+    ranks: Ranks
+    share: range
+    """The faces of this process."""
+    restored: Faces
+    """Those faces, restored."""
 
-
-def channels_first(faces: Faces) -> UInt8[Tensor, "n 3 s s"]:
-    """Pictures as one tensor."""
-    return torch.from_numpy(np.ascontiguousarray(faces.transpose(0, 3, 1, 2)))
+    def pictures(self, indices: Sequence[int]) -> dict[int, Face]:
+        """Restored faces by their place, in every process; all have to call it."""
+        own = {index: self.restored[index - self.share.start] for index in indices if index in self.share}
+        return {index: face for part in self.ranks.gather(own) for index, face in part.items()}
 
 
 def evaluate(
-    restorer: Restorer,
-    inputs: Faces,
+    restorations: Restorations,
     benchmark: Benchmark,
     suite: MetricSuite,
     *,
-    device: torch.device,
     batch_size: int,
     title: str,
     progress: bool,
+    ranks: Ranks | None = None,
 ) -> Evaluation:
-    """Restore `inputs` (the benchmark's lq, or hq for an upper bound) and compare with the benchmark's hq.
-
-    Seconds an image are those of the restorer alone, without reading and metrics.
-    """
-    seconds = 0.0
-    batches = []
-    evaluator, hq = suite.evaluator(benchmark.hash), benchmark.clean_faces()
-    with tqdm(total=len(benchmark), desc=title, disable=not progress, unit="face", leave=False) as bar:
-        for start in range(0, len(benchmark), batch_size):
-            part = slice(start, start + batch_size)
-            restored, spent = _timed(restorer, channels_first(inputs[part]).to(device))
-            seconds += spent
-            points = None if benchmark.landmarks is None else torch.from_numpy(benchmark.landmarks[part].copy())
-            evaluator.update(restored, channels_first(hq[part]), points)
-            batches.append(restored.permute(0, 2, 3, 1).cpu().numpy())
-            bar.update(restored.shape[0])
-    return Evaluation(np.concatenate(batches), evaluator.compute(), _cost(restorer, seconds / len(benchmark), device))
-
-
-def _timed(restorer: Restorer, lq: UInt8[Tensor, "b 3 s s"]) -> tuple[UInt8[Tensor, "b 3 s s"], float]:
+    """Restore every face once and measure it; several processes share the faces and all get the whole result."""
+    ranks = ranks or Ranks()
+    share = ranks.share(len(benchmark))
+    evaluator, restored = suite.evaluator(benchmark.hash), empty_stack(len(share), benchmark.size)
+    memory = PeakMemory(suite.device)
+    memory.start()
     started = time.perf_counter()
-    restored = to_levels(restorer.restore(to_network(lq)))
-    if lq.is_cuda:
-        torch.cuda.synchronize()
-    return restored, time.perf_counter() - started
+    with tqdm(total=len(share), desc=title, disable=not (progress and ranks.is_first), unit="face", leave=False) as bar:
+        for start in range(share.start, share.stop, batch_size):
+            indices = range(start, min(start + batch_size, share.stop))
+            levels = restorations.batch(indices)
+            restored[start - share.start : indices.stop - share.start] = levels.permute(0, 2, 3, 1).cpu().numpy()
+            _measure(evaluator, indices, levels, benchmark)
+            bar.update(len(indices))
+    peak = memory.megabytes()
+    result = suite.result(ranks.gather(evaluator.measurements()))
+    elapsed = time.perf_counter() - started
+    spent = [seconds for seconds in ranks.gather(restorations.seconds) if seconds is not None]
+    per_image = sum(spent) / len(benchmark) if spent else None
+    return Evaluation(result, per_image, len(benchmark) / elapsed, peak, ranks, share, restored)
 
 
-def _cost(restorer: Restorer, seconds_per_image: float, device: torch.device) -> Cost:
-    peak = torch.cuda.max_memory_allocated() / 2**20 if device.type == "cuda" else None
-    return Cost(restorer.parameters, restorer.network_evaluations, seconds_per_image, peak)
+def _measure(evaluator: SuiteEvaluator, indices: range, levels: torch.Tensor, benchmark: Benchmark) -> None:
+    part = slice(indices.start, indices.stop)
+    truth = None if benchmark.hq is None else channels_first(benchmark.hq[part])
+    points = None if benchmark.landmarks is None else torch.from_numpy(benchmark.landmarks[part].copy())
+    evaluator.update(indices, levels, truth, channels_first(benchmark.lq[part]), points)

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from src.jobs.evaluate_run import record_stem
 from src.jobs.recording import records_folder
+from src.leaderboard.definition import metric_for
 from src.settings.commands import TrainConfig
 from src.tracking.records import read_records
 
@@ -14,7 +15,7 @@ def read_objective(config: TrainConfig, label: str) -> float:
     folder = records_folder(config) / record_stem(replace(config, label=label))
     values = []
     for stored in read_records(folder).records:
-        metric = stored.record.metrics.get(stored.record.roles.get(config.metrics.primary, ""))
+        metric = stored.record.metrics.get(metric_for(stored.record, config.metrics.primary) or "")
         if metric is not None and metric.value is not None:
             values.append(metric.value if metric.definition["direction"] == "lower" else -metric.value)
     return min(values, default=math.nan)

@@ -13,7 +13,10 @@ import pandas as pd
 from src.checkpoints.catalogue import licence_of
 from src.config.identity import effective_config
 from src.data.benchmark import Benchmark
+from src.jobs.bench import Bench
 from src.jobs.evaluation import Evaluation
+from src.jobs.gallery import chosen_faces, write_gallery
+from src.jobs.severity import Severity
 from src.jobs.training_recipes import training_chains
 from src.metrics.statistics import bootstrap_mean
 from src.metrics.suite import MetricSuite, SuiteResult
@@ -21,7 +24,15 @@ from src.restorers.base import Restorer
 from src.settings.commands import TrainConfig
 from src.settings.metric_roles import RECORDED_ROLES
 from src.tracking.provenance import git_commit, hardware
-from src.tracking.records import MetricValue, Record, utc_now, write_record
+from src.tracking.records import (
+    FACE_COLUMN,
+    SEVERITY_COLUMN,
+    Cost,
+    MetricValue,
+    Record,
+    utc_now,
+    write_record,
+)
 
 
 @dataclass(frozen=True)
@@ -39,9 +50,14 @@ class Provenance:
     """Of the published networks on which the run was built."""
 
 
+def study_folder(run_store: str, study: str) -> Path:
+    """Where records, pictures and leaderboard of a study lie."""
+    return Path(run_store) / "studies" / study
+
+
 def records_folder(config: TrainConfig) -> Path:
     """Where the records of the configuration's study lie."""
-    return Path(config.run_store) / "studies" / config.study / "records"
+    return study_folder(config.run_store, config.study) / "records"
 
 
 def arm_name(config: TrainConfig) -> str:
@@ -49,10 +65,10 @@ def arm_name(config: TrainConfig) -> str:
     return config.label if config.stage == "cft" else config.stage
 
 
-def command_line(overrides: Sequence[str]) -> str:
+def command_line(module: str, overrides: Sequence[str]) -> str:
     """The command that repeats a run, without the place of the run store."""
     kept = [text for text in overrides if not text.startswith("run_store=")]
-    return shlex.join(["python", "-m", "src.train", *kept])
+    return shlex.join(["python", "-m", module, *kept])
 
 
 def bare_record(config: TrainConfig, provenance: Provenance) -> Record:
@@ -75,8 +91,13 @@ def bare_record(config: TrainConfig, provenance: Provenance) -> Record:
         reason=None,
         commit=commit,
         dirty=dirty,
-        command=command_line(provenance.overrides),
-        config=effective_config(config) | {"chosen": dict(provenance.chosen), "recipes": recipe_hashes(config)},
+        command=command_line("src.train", provenance.overrides),
+        config=effective_config(config)
+        | {
+            "chosen": dict(provenance.chosen),
+            "recipes": recipe_hashes(config),
+            "metrics": {"primary": config.metrics.primary},
+        },
         benchmark={},
         weights=dict(provenance.weights),
         licences=dict(provenance.licences),
@@ -85,16 +106,16 @@ def bare_record(config: TrainConfig, provenance: Provenance) -> Record:
 
 
 def metric_values(result: SuiteResult, n: int, *, resamples: int) -> dict[str, MetricValue]:
-    """Means with bootstrap intervals over images; distribution distances as they are."""
+    """Means with bootstrap intervals over images; values of the whole set as they are."""
     values = {}
     for name, definition in result.definitions.items():
-        failures = result.failures.get(name, 0)
         plain = definition.as_dict()
         if name in result.per_image:
             interval = bootstrap_mean(result.per_image[name], resamples, seed=0)
-            values[name] = MetricValue(plain, interval.mean, interval.n, failures, (interval.low, interval.high))
+            bounds = (interval.low, interval.high)
+            values[name] = MetricValue(plain, interval.mean, interval.n, result.failures[name], bounds)
         else:
-            values[name] = MetricValue(plain, result.distribution[name], n, failures, None)
+            values[name] = MetricValue(plain, result.per_set[name], n, 0, None)
     return values
 
 
@@ -105,9 +126,11 @@ def extractor_licences(result: SuiteResult) -> dict[str, str]:
     return {f"metric/{name}": licence for name, licence in found.items() if licence is not None}
 
 
-def per_image_table(benchmark: Benchmark, result: SuiteResult) -> pd.DataFrame:
-    """One row a face: its name and every per-image value."""
-    columns: dict[str, Any] = {"name": list(benchmark.names)}
+def per_image_table(benchmark: Benchmark, result: SuiteResult, severity: Severity | None) -> pd.DataFrame:
+    """One row a face: its name, its severity if that is known, and every per-image value."""
+    columns: dict[str, Any] = {FACE_COLUMN: list(benchmark.names)}
+    if severity is not None:
+        columns[SEVERITY_COLUMN] = severity.values
     return pd.DataFrame(columns | {name: np.asarray(values) for name, values in result.per_image.items()})
 
 
@@ -127,29 +150,60 @@ def primary_roles(suite: MetricSuite) -> dict[str, str]:
     return {role: name for role, name in chosen.items() if name is not None}
 
 
+@dataclass(frozen=True)
+class Method:
+    """What a record says of the method that restored the faces."""
+
+    name: str
+    knobs: dict[str, Any] = field(default_factory=dict)
+    parameters: int | None = None
+    """None where the faces were restored elsewhere: their cost is not known."""
+    network_evaluations: int = 0
+
+
+def method_of(restorer: Restorer) -> Method:
+    """The method and its cost, as the restorer itself tells them."""
+    return Method(restorer.name, dict(restorer.knobs), restorer.parameters, restorer.network_evaluations)
+
+
 def record_evaluation(
     folder: Path,
     record: Record,
-    restorer: Restorer,
+    method: Method,
     evaluation: Evaluation,
-    benchmark: Benchmark,
-    suite: MetricSuite,
+    bench: Bench,
     resamples: int,
     **changes: Any,
 ) -> Record:
-    """Fill `record` with what was measured, apply `changes`, write it to `folder` and return it."""
-    knobs = restorer.knobs
+    """Fill `record` with what was measured, apply `changes`, write it with the pictures of its gallery, and return it.
+
+    Every process of the evaluation has to call it; the first one writes.
+    """
+    result, knobs, benchmark, severity = evaluation.result, method.knobs, bench.benchmark, bench.severity
+    chosen = chosen_faces(result)
+    restored = evaluation.pictures(sorted(set(chosen[1].values())) if chosen else [])
     filled = replace(
         record,
-        restorer=restorer.name,
+        restorer=method.name,
         fidelity=knobs.get("fidelity"),
         adain=bool(knobs["adain"]) if "adain" in knobs else None,
+        knobs=knobs,
         benchmark=benchmark_facts(benchmark),
-        metrics=metric_values(evaluation.result, len(benchmark), resamples=resamples),
-        roles=primary_roles(suite),
-        licences=record.licences | extractor_licences(evaluation.result),
-        cost=evaluation.cost,
+        metrics=metric_values(result, len(benchmark), resamples=resamples),
+        roles=primary_roles(bench.suite),
+        licences=record.licences | extractor_licences(result),
+        missing=result.missing,
+        severity={} if severity is None else severity.scale(),
+        cost=_cost(method, evaluation),
         **changes,
     )
-    write_record(folder, filled, per_image_table(benchmark, evaluation.result), overwrite=True)
+    if evaluation.ranks.is_first:
+        filled = replace(filled, gallery=write_gallery(folder, result, benchmark, restored))
+        write_record(folder, filled, per_image_table(benchmark, result, severity), overwrite=True)
     return filled
+
+
+def _cost(method: Method, evaluation: Evaluation) -> Cost | None:
+    if method.parameters is None or evaluation.seconds_per_image is None:
+        return None
+    return Cost(method.parameters, method.network_evaluations, evaluation.seconds_per_image, evaluation.peak_memory_mb)

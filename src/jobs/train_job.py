@@ -17,6 +17,7 @@ from src.checkpoints.store import RunStatus, RunStore, StoredRun, read_run, writ
 from src.config.identity import effective_config, identity, run_name
 from src.data import build_source
 from src.degradation.engine import degrade
+from src.jobs.bench import metric_context, refuse_missing
 from src.jobs.board import print_leaderboard
 from src.jobs.build_stage import build_stage
 from src.jobs.callbacks import FaceGrid, IterationCheckpoint, ProgressBar, ScalarLog
@@ -34,6 +35,7 @@ from src.stages.cft import CftStage
 from src.stages.stage import Stage
 from src.stages.vqgan import VqganStage
 from src.tracking.provenance import git_commit, hardware
+from src.tracking.wandb_checkpoint import log_checkpoint
 from src.tracking.wandb_run import finish, lightning_logger, log_evaluation
 
 
@@ -44,6 +46,7 @@ def run_job(config: TrainConfig, overrides: list[str]) -> float | None:
     except Exception as error:
         if has_parent():
             write_failure(config, overrides, str(error) or type(error).__name__)
+        finish(failed=True)
         raise
     finally:
         finish()
@@ -53,6 +56,7 @@ def run_job(config: TrainConfig, overrides: list[str]) -> float | None:
 def _run(config: TrainConfig, overrides: list[str]) -> None:
     quieten()
     use_threads(config.trainer)
+    refuse_missing(config.metrics, metric_context(config.metrics, torch.device("cpu"), cache_folder(config), None))
     upstreams = Upstreams(config, partial(train_upstream, overrides))
     for stage in needed_stages(config):
         upstreams.of(stage)  # what the evaluation needs too, before other ranks start
@@ -61,7 +65,7 @@ def _run(config: TrainConfig, overrides: list[str]) -> None:
     name = run_name(config, run_identity)
     folder = RunStore(Path(config.run_store)).folder(config.stage, name)
     logger = _logger(config, folder, run_identity, name)
-    facts = {"ingredients": ingredients, "command": command_line(overrides)}
+    facts = {"ingredients": ingredients, "command": command_line("src.train", overrides)}
     if licences := upstreams.licences(config.stage):
         facts["licences"] = licences
     status = RunStatus(config.stage, run_identity, name, "running", facts=facts)
@@ -169,6 +173,7 @@ def _logger(config: TrainConfig, folder: Path, run_identity: str, name: str) -> 
         group=config.study,
         job_type=config.stage,
         config=shown,
+        tags=(config.stage, config.scale.name, config.data.kind, "vqgan" if config.stage == "vqgan" else "codeformer"),
     )
 
 
@@ -191,6 +196,9 @@ def _evaluate(
     clear_failure(config)
     if logger is not None:
         log_evaluation(logger.experiment, measured.records, measured.pictures)
+        about = {"stage": config.stage, "arm": config.label, "seed": config.seed}
+        upload = config.logger.checkpoint
+        log_checkpoint(logger.experiment, run.folder / "weights", run.status.name, upload=upload, metadata=about)
     _write_measured(run, measured)
     if not has_parent():
         print_leaderboard(config)

@@ -13,7 +13,7 @@ from src.checkpoints.store import StoredRun
 from src.data.benchmark import Benchmark
 from src.data.levels import to_network
 from src.jobs.evaluate_run import load_benchmark
-from src.jobs.evaluation import Faces, channels_first
+from src.jobs.restorations import Faces, channels_first
 from src.metrics.verification import area_under_curve, pair_cosines
 from src.settings.commands import TrainConfig
 

@@ -73,7 +73,9 @@ def lacking(record: Record) -> str | None:
 
 
 def _provenance(record: Record) -> dict[str, object]:
-    weights = record.weights or record.baseline
+    # What interpolates has no weights whose hash could be missing.
+    has_none = record.cost is not None and record.cost.parameters == 0
+    weights = record.weights or record.baseline or has_none
     return {"identity": record.identity, "benchmark hash": record.benchmark.get("hash"), "weights hashes": weights}
 
 

@@ -1,13 +1,15 @@
 """Fidelity-quality curves: how each metric moves with the fidelity weight w (perception and distortion part ways)."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from src.checkpoints.files import atomic_path
 from src.leaderboard.comparable import Protocol
 from src.leaderboard.definition import ARROWS, direction_of
+from src.leaderboard.knobs import Setting
+from src.leaderboard.palette import FIGURE_STYLE, Look, look_of
+from src.leaderboard.ranking import placed
 from src.leaderboard.render import number
 from src.leaderboard.row import Row
 
@@ -16,27 +18,9 @@ if TYPE_CHECKING:
 
 PANEL_ROLES = ("perceptual", "distribution", "identity", "psnr")
 
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", "#000000", "#8C6D31")
-"""Okabe and Ito's colours, told apart with any colour vision; the yellow is darkened to be seen on white."""
-MARKERS = ("o", "s", "^", "D", "v", "P", "X", "<", ">", "*")
 _BASELINE_STYLES = ("--", ":")
 _FAR = 0.6
 """A baseline further away than this share of the curves' range is named at the panel's edge instead of drawn."""
-_STYLE: Any = {
-    "font.size": 8,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.titlesize": 9,
-    "axes.linewidth": 0.7,
-    "legend.frameon": False,
-}
-
-
-@dataclass(frozen=True)
-class _Look:
-    colour: str
-    marker: str
-    line: str
 
 
 def write_curves(path: Path, rows: Sequence[Row], protocol: Protocol, title: str) -> bool:
@@ -50,7 +34,7 @@ def write_curves(path: Path, rows: Sequence[Row], protocol: Protocol, title: str
         return False
     import matplotlib
 
-    with matplotlib.rc_context(_STYLE):
+    with matplotlib.rc_context(FIGURE_STYLE):
         _draw(path, rows, arms, metrics, title)
     return True
 
@@ -72,7 +56,7 @@ def _draw(path: Path, rows: Sequence[Row], arms: Sequence[str], metrics: Sequenc
     height = 2.3 * lines + 0.22 * legend_lines + 0.45
     figure = Figure(figsize=(3.55 * columns, height), dpi=200, layout="constrained")
     FigureCanvasAgg(figure)
-    looks = {arm: _look(index) for index, arm in enumerate(arms)}
+    looks = {arm: look_of(index) for index, arm in enumerate(arms)}
     panels = figure.subplots(lines, columns, squeeze=False).flat
     for axes, metric in zip(panels, metrics, strict=False):
         _panel(axes, metric, rows, baselines, looks)
@@ -87,14 +71,10 @@ def _draw(path: Path, rows: Sequence[Row], arms: Sequence[str], metrics: Sequenc
         figure.savefig(temporary)
 
 
-def _look(index: int) -> _Look:
-    cycle = index // len(COLOURS)
-    return _Look(COLOURS[index % len(COLOURS)], MARKERS[index % len(MARKERS)], ("-", "-.")[cycle % 2])
-
-
-def _panel(axes: "Axes", metric: str, rows: Sequence[Row], baselines: Sequence[Row], looks: dict[str, _Look]) -> None:
+def _panel(axes: "Axes", metric: str, rows: Sequence[Row], baselines: Sequence[Row], looks: dict[str, Look]) -> None:
+    settings = {row.arm: row.setting for row in placed(rows)}
     for arm, look in looks.items():
-        _curve(axes, arm, [row for row in rows if _shown(row, arm, metric)], metric, look)
+        _curve(axes, arm, [row for row in rows if _shown(row, arm, settings.get(arm), metric)], metric, look)
     axes.set_xlabel("fidelity weight $w$")
     axes.set_xlim(-0.03, 1.03)
     axes.grid(axis="y", linewidth=0.4, alpha=0.4)
@@ -105,11 +85,15 @@ def _panel(axes: "Axes", metric: str, rows: Sequence[Row], baselines: Sequence[R
     axes.text(0, 1.015, ", ".join(outside), transform=axes.transAxes, fontsize=6.5, color="0.35", va="bottom")
 
 
-def _shown(row: Row, arm: str, metric: str) -> bool:
-    return row.ranked and row.arm == arm and metric in row.cells and row.cells[metric].value is not None
+def _shown(row: Row, arm: str, setting: Setting | None, metric: str) -> bool:
+    """Of an arm with other knobs than w, only the settings that share those with its best row are one curve."""
+    if not row.ranked or (row.arm, row.setting) != (arm, setting) or metric not in row.cells:
+        return False
+    cell = row.cells[metric]
+    return cell.value is not None and not cell.refused
 
 
-def _curve(axes: "Axes", arm: str, rows: Sequence[Row], metric: str, look: _Look) -> None:
+def _curve(axes: "Axes", arm: str, rows: Sequence[Row], metric: str, look: Look) -> None:
     flat = all(not row.has_knob for row in rows)
     if flat:
         known = [(w, row.cells[metric]) for row in rows[:1] for w in (0.0, 1.0)]

@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
+from src.leaderboard.columns import metric_order
 from src.leaderboard.comparable import Protocol, benchmark_name
 from src.leaderboard.definition import direction_of
-from src.leaderboard.grids import metric_order
 from src.leaderboard.row import Cell, Row
 from src.leaderboard.study import StudyTable
 from src.tracking.provenance import UNKNOWN

@@ -2,18 +2,20 @@
 
 import csv
 import io
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 from src.leaderboard.row import Cell, Row
+from src.leaderboard.study import StudyTable
 
 
-def csv_text(tables: Mapping[str, Sequence[Row]]) -> str:
-    """One line a study, arm and fidelity; a value that is missing is an empty field.
-
-    Args:
-        tables: rows by study.
-    """
-    lines = [_line(study, row) for study, rows in tables.items() for row in rows]
+def csv_text(tables: Sequence[StudyTable]) -> str:
+    """One line a study, benchmark, arm and setting; a value that is missing or refused is an empty field."""
+    lines = [
+        _line(table.study, row)
+        for table in tables
+        for rows in (*(ranking.rows for ranking in table.rankings), table.apart)
+        for row in rows
+    ]
     headings = list(dict.fromkeys(heading for line in lines for heading in line))
     buffer = io.StringIO()
     writer = csv.DictWriter(buffer, headings, lineterminator="\n")
@@ -29,6 +31,7 @@ def _line(study: str, row: Row) -> dict[str, object]:
         "study": study,
         "arm": row.arm,
         "fidelity": row.fidelity,
+        "knobs": _joined(f"{name}={value}" for name, value in row.setting),
         "status": row.status,
         "baseline": row.baseline,
         "comparable": row.status == "finished" and row.incomparable is None,
@@ -59,12 +62,17 @@ def _cost(row: Row) -> dict[str, object]:
 
 def _cell(name: str, cell: Cell) -> dict[str, object]:
     low, high = cell.interval or (None, None)
+    worst = cell.worst_decile
     return {
-        name: cell.value,
+        name: None if cell.refused else cell.value,
         f"{name}:low": low,
         f"{name}:high": high,
         f"{name}:n": cell.n,
         f"{name}:failures": cell.failures,
+        f"{name}:worst_decile": worst.mean if worst else None,
+        f"{name}:worst_decile_low": worst.low if worst else None,
+        f"{name}:worst_decile_high": worst.high if worst else None,
+        **({f"{name}:refused": cell.refused} if cell.refused else {}),
     }
 
 

@@ -21,13 +21,18 @@ def setting_of(record: Record) -> Setting:
     return tuple(sorted((name, _text(value)) for name, value in knobs.items() if name not in _OF_ITS_OWN))
 
 
+def seed_of(record: Record) -> int:
+    """Seed of the sampler if the method has one, of the training otherwise."""
+    seed = record.knobs.get("seed")
+    return record.seed if seed is None else int(seed)
+
+
 def seeds_of(records: Sequence[Record]) -> list[Seed]:
-    """The seed that tells each record of a row from the others: of the sampler if the method has one, else of training."""
-    if all(record.knobs.get("seed") is None for record in records):
-        return [record.seed for record in records]
-    if len({record.seed for record in records}) == 1:
-        return [int(record.knobs.get("seed", 0)) for record in records]
-    return [f"{record.seed}/{record.knobs.get('seed', 0)}" for record in records]
+    """The seed that tells each record of a row from the others."""
+    sampled = any(record.knobs.get("seed") is not None for record in records)
+    if sampled and len({record.seed for record in records}) > 1:
+        return [f"{record.seed}/{seed_of(record)}" for record in records]
+    return [seed_of(record) for record in records]
 
 
 def in_order(seeds: Iterable[Seed]) -> list[Seed]:

@@ -14,6 +14,8 @@ from src.checkpoints.files import atomic_path
 from src.leaderboard.page_payload import payload
 from src.leaderboard.study import StudyTable
 
+STYLES = ("base", "controls", "table", "charts", "faces", "panel", "widths", "print")
+"""Files of the page's style; what comes later wins."""
 SCRIPTS = (
     "dom",
     "format",
@@ -52,7 +54,7 @@ def page_text(studies: Sequence[str], data: dict[str, Any]) -> str:
 
     Its policy lets the browser run this script, apply this style and show embedded pictures, and nothing else.
     """
-    style = _asset("style.css")
+    style = "\n".join(_asset(f"{name}.css") for name in STYLES)
     script = '"use strict";\n(() => {\n' + "\n".join(_asset(f"{name}.js") for name in SCRIPTS) + "})();\n"
     return Template(_asset("template.html")).substitute(
         title=html.escape(f"Leaderboard: {', '.join(studies)}"),

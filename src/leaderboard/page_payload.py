@@ -1,11 +1,11 @@
 """What the page of a leaderboard holds, as plain values: studies, their rankings, charts and pictures."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
+from src.leaderboard.columns import digits_of, metric_order
 from src.leaderboard.definition import direction_of
 from src.leaderboard.frontier import Frontier, FrontierPoint
-from src.leaderboard.grids import digits_of, metric_order
 from src.leaderboard.page_config import Entry, shared_config
 from src.leaderboard.page_pictures import gallery_of
 from src.leaderboard.page_rows import Pool, finite, interval, number, numbers, row_payload
@@ -110,7 +110,12 @@ def _severity(curve: SeverityCurve, rows: Sequence[Row]) -> dict[str, Any]:
         "metric": curve.metric,
         "scale": curve.scale,
         "bins": [
-            {"low": number(found.low), "high": number(found.high), "mean": interval(found.interval), "n": found.interval.n}
+            {
+                "low": number(found.low),
+                "high": number(found.high),
+                "mean": interval(found.interval),
+                "n": found.interval.n,
+            }
             for found in curve.bins
         ],
     }
@@ -122,7 +127,7 @@ def _place(arm: str, setting: str, rows: Sequence[Row]) -> int | None:
     return next(places, None)
 
 
-def _gallery(rows: Sequence[Row]) -> list[Mapping[str, Any]]:
+def _gallery(rows: Sequence[Row]) -> list[dict[str, Any]]:
     """Pictures of every placed row that kept some, in order; of the first of its records that did."""
     found = []
     for row in placed(rows):

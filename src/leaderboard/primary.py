@@ -59,14 +59,14 @@ def _configured(stored: StoredRecord) -> str | None:
 
 def _check(records: Sequence[StoredRecord], name: str) -> None:
     finished = [entry.record for entry in records if entry.record.status == "finished"]
-    if not finished and name in RECORDED_ROLES:
+    if not finished or any(metric_for(record, name) for record in finished):
         return
-    if any(metric_for(record, name) for record in finished):
-        return
-    measured = sorted({metric for record in finished for metric in record.metrics})
     if name not in RECORDED_ROLES:
-        known = f", or a metric of these records: {', '.join(measured)}" if measured else ""
-        raise UserError(f"primary: {name!r} is not one of {', '.join(RECORDED_ROLES)}{known}")
+        measured = sorted({metric for record in finished for metric in record.metrics})
+        raise UserError(
+            f"primary: {name!r} is not one of {', '.join(RECORDED_ROLES)}, nor a metric of study "
+            f"{finished[0].study!r}; its metrics are {', '.join(measured) or 'none'}"
+        )
     roles = sorted({role for record in finished for role in record.roles})
     raise UserError(
         f"primary: {name!r} was not measured in study {finished[0].study!r}; take one of {', '.join(roles)}"

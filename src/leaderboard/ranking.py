@@ -14,7 +14,7 @@ from src.metrics.statistics import Direction, Interval, paired_bootstrap
 
 
 def with_standings(rows: Sequence[Row], protocol: Protocol, resamples: int, seed: int) -> list[Row]:
-    """The rows with a standing at each arm's best fidelity.
+    """The rows with a standing at each arm's best setting.
 
     Arms are ordered by the primary metric. An arm shares the rank of the one before it unless the paired interval of
     their difference excludes zero; after a tie of two, the next rank is two higher.
@@ -49,13 +49,32 @@ def paired_difference(a: Row, b: Row, metric: str, resamples: int, seed: int) ->
     return _paired(values, 0, 1, resamples, seed)
 
 
+def best_and_tied(rows: Sequence[Row], metric: str, resamples: int, seed: int) -> set[int]:
+    """Places in `rows` of the best value of a metric and of those whose paired interval to it holds zero.
+
+    A value that is refused takes no part; of a metric without per-image values only equal ones are tied.
+    """
+    cells = {place: row.cells[metric] for place, row in enumerate(rows) if metric in row.cells}
+    values = {place: cell.value for place, cell in cells.items() if cell.value is not None and not cell.refused}
+    if not values:
+        return set()
+    sign = 1.0 if direction_of(next(iter(cells.values())).definition) == "lower" else -1.0
+    best = min(values, key=lambda place: sign * values[place])
+    changes = {place: paired_difference(rows[place], rows[best], metric, resamples, seed) for place in values}
+    return {
+        place
+        for place, change in changes.items()
+        if (values[place] == values[best] if change is None else not change.excludes_zero())
+    }
+
+
 def _ordered(rows: Sequence[Row], metric: str, direction: Direction) -> list[int]:
     """Index of each arm's best comparable row, best arm first."""
     sign = 1.0 if direction == "lower" else -1.0
     best: dict[str, tuple[float, int]] = {}
     for index, row in enumerate(rows):
         value = row.cells[metric].value if row.ranked and metric in row.cells else None
-        if value is None:
+        if value is None or row.cells[metric].refused:
             continue
         candidate = (sign * value, index)
         best[row.arm] = min(best.get(row.arm, candidate), candidate)

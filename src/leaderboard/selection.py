@@ -1,12 +1,9 @@
 """Which records of a study count: those of each arm's newest run, and a failure until a success follows."""
 
-from collections.abc import Hashable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 
 from src.leaderboard.knobs import setting_of
 from src.tracking.records import Record, StoredRecord
-
-EVALUATION_STAGE = "evaluate"
-"""Stage of records that were made without training: each setting is then a run of its own."""
 
 
 def newest(records: Sequence[StoredRecord]) -> tuple[list[StoredRecord], list[str]]:
@@ -16,12 +13,12 @@ def newest(records: Sequence[StoredRecord]) -> tuple[list[StoredRecord], list[st
     is patched together from two runs. Baselines are measured again by many runs: their newest record counts.
     """
     ordered = sorted((entry for entry in records if entry.record.status == "finished"), key=_created)
-    latest = {_run_key(entry.record): _origin(entry.record) for entry in ordered}
+    latest = {_run_key(entry.record): entry.record.identity for entry in ordered}
     finished: dict[tuple, StoredRecord] = {}
     left_out: dict[str, set[str]] = {}
     for stored in ordered:
         record = stored.record
-        if latest[_run_key(record)] == _origin(record):
+        if latest[_run_key(record)] == record.identity:
             finished[(*_run_key(record), record.fidelity)] = stored
         elif not record.baseline:
             left_out.setdefault(record.arm, set()).add(record.run)
@@ -50,10 +47,3 @@ def _run_key(record: Record) -> tuple:
 
 def _seeds(record: Record) -> tuple[int, int | None]:
     return record.seed, record.knobs.get("seed")
-
-
-def _origin(record: Record) -> Hashable:
-    """What the records of one curve share: the run that trained the networks, or those networks as files."""
-    if record.stage != EVALUATION_STAGE:
-        return record.identity
-    return tuple(sorted(record.weights.items())) or record.identity

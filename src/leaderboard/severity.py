@@ -8,6 +8,8 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Float
 
+from src.leaderboard.columns import baselines
+from src.leaderboard.ranking import placed
 from src.leaderboard.row import Row, per_image_table
 from src.leaderboard.setting import setting_text
 from src.metrics.statistics import Interval, bootstrap_mean
@@ -43,11 +45,11 @@ class SeverityCurve:
 
 
 def severity_curves(rows: Sequence[Row], metrics: Sequence[str], resamples: int, seed: int) -> list[SeverityCurve]:
-    """A curve for every metric and each row that has a standing or is a baseline, in the order of `metrics`.
+    """A curve for every metric and each row that has a standing, by standing, or is a baseline.
 
     A value is a face's mean over the row's seeds. Rows whose records keep no severity have no curve.
     """
-    shown = [row for row in rows if row.standing is not None or row.baseline]
+    shown = [*placed(rows), *baselines(rows)]
     tables = [per_image_table(row.records) for row in shown]
     found = [
         _curve(row, table, metric, resamples, seed)

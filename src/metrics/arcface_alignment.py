@@ -26,11 +26,18 @@ def similarity_transform(
     return np.hstack([turn, (mean_t - turn @ mean_s)[:, None]])
 
 
+def image_landmarks(image: Image, landmarks: Landmarks | None) -> Landmarks:
+    """The given landmarks; FFHQ's in pixels of this image where there are none."""
+    if landmarks is not None:
+        return landmarks
+    template = torch.tensor(FFHQ_TEMPLATE) * image.shape[-1] / TEMPLATE_SIDE
+    return template.expand(image.shape[0], 5, 2)
+
+
 def align(image: Image, landmarks: Landmarks | None) -> Float[Tensor, "b 3 112 112"]:
     """Warp faces so that their five points come closest to the ArcFace template (bilinear, the border repeated)."""
     height, width = image.shape[-2:]
-    template = torch.tensor(FFHQ_TEMPLATE) * width / TEMPLATE_SIDE
-    points = template.expand(image.shape[0], 5, 2) if landmarks is None else landmarks
+    points = image_landmarks(image, landmarks)
     crop_points = np.array(ARCFACE_TEMPLATE)
     # Fitted from face to template as recognisers are trained with; the fit in the other direction has another scale.
     to_image = [_inverse(similarity_transform(p.double().cpu().numpy(), crop_points)) for p in points]

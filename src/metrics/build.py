@@ -1,14 +1,14 @@
 """From `metrics.*` to the metrics of an evaluation: which are asked for, which can be measured here, and why not."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, dataclass, fields, replace
 from fnmatch import fnmatchcase
 from typing import Any
 
 from src.metrics.definition import MetricDefinition
-from src.metrics.kind import BuildContext, MetricKind
+from src.metrics.kind import BuildContext, CannotMeasure, MetricKind
 from src.metrics.kinds import KINDS
-from src.metrics.metric import Metric
+from src.metrics.metric import DerivedMetric, Metric
 from src.metrics.suite import MetricSuite
 from src.settings.commands import MetricsSettings
 from src.settings.errors import UserError
@@ -32,6 +32,8 @@ class _Entry:
     kind: MetricKind
     stand_in_for: tuple[str, ...]
     rendered_only: bool
+    is_given: bool
+    """Whether the option that `asked_with` names has a value."""
 
 
 def build_suite(settings: MetricsSettings, faces: MeasuredFaces, context: BuildContext) -> MetricSuite:
@@ -43,17 +45,37 @@ def build_suite(settings: MetricsSettings, faces: MeasuredFaces, context: BuildC
     Raises:
         UserError: an entry is wrong; with `metrics.strict` also if a metric is missing (one sentence each).
     """
+    context = replace(context, side=faces.side)
     entries = _asked_of(settings, context)
     own = [entry for entry in entries if not entry.stand_in_for]
     built, missing = _built(own, settings, faces, context)
     standing = [entry for entry in entries if entry.stand_in_for and _is_needed(entry, settings.stand_ins, missing)]
     stand_ins, absent = _built(standing, settings, faces, context)
     missing |= absent
+    missing |= _lacking_ingredients(built, stand_ins)
     if settings.strict and missing:
         raise UserError(strict_sentence(missing))
     metrics = [(built | stand_ins)[name] for name in settings.definitions if name in built or name in stand_ins]
     ids = {definition.id for metric in stand_ins.values() for definition in metric.definitions}
     return MetricSuite(metrics, context.device, missing, frozenset(ids))
+
+
+def _lacking_ingredients(*groups: dict[str, Metric]) -> dict[str, str]:
+    """Takes out what is computed from metrics that are not measured, until nothing is left to take out."""
+    missing: dict[str, str] = {}
+    while True:
+        ids = {d.id for group in groups for metric in group.values() for d in metric.definitions}
+        lost = {name: absent for group in groups for name, metric in group.items() if (absent := _absent(metric, ids))}
+        if not lost:
+            return missing
+        missing |= {name: f"it is computed from {', '.join(absent)}, not measured" for name, absent in lost.items()}
+        for group in groups:
+            for name in lost:
+                group.pop(name, None)
+
+
+def _absent(metric: Metric, ids: set[str]) -> list[str]:
+    return [name for name in metric.ingredients if name not in ids] if isinstance(metric, DerivedMetric) else []
 
 
 def missing_metrics(settings: MetricsSettings, context: BuildContext) -> dict[str, str]:
@@ -64,7 +86,7 @@ def missing_metrics(settings: MetricsSettings, context: BuildContext) -> dict[st
 
 def _asked_of(settings: MetricsSettings, context: BuildContext) -> list[_Entry]:
     rendered = context.rendered_recogniser is not None
-    return [entry for entry in asked_for(settings) if rendered or not entry.rendered_only]
+    return [entry for entry in asked_for(settings) if entry.is_given and (rendered or not entry.rendered_only)]
 
 
 def strict_sentence(missing: Mapping[str, str]) -> str:
@@ -99,16 +121,26 @@ def _entry(name: str, options: Mapping[str, Any]) -> _Entry:
     given = dict(options)
     kind = given.pop("kind", None)
     stands_for = given.pop("stand_in_for", ())
-    rendered_only = given.pop("rendered_only", False)
+    rendered_only = bool(given.pop("rendered_only", False))
+    asked_with = given.pop("asked_with", None)
+    is_given = asked_with is None or given.get(asked_with) is not None
     if kind not in KINDS:
         raise UserError(f"{key}.kind: {kind!r} is not one of {', '.join(KINDS)}")
     known = [entry.name for entry in fields(KINDS[kind])]
     if unknown := sorted(set(given) - set(known)):
         raise UserError(f"{key}: {', '.join(unknown)} is no option of {kind}, which takes {', '.join(known) or 'none'}")
+    if lacking := [option for option in _required(kind) if option not in given]:
+        raise UserError(f"{key}: {kind} needs {', '.join(lacking)}")
     try:
-        return _Entry(name, KINDS[kind](**given), tuple(stands_for), bool(rendered_only))
+        return _Entry(name, KINDS[kind](**given), tuple(stands_for), rendered_only, is_given)
     except (TypeError, ValueError) as error:
         raise UserError(f"{key}: {error}") from None
+
+
+def _required(kind: str) -> list[str]:
+    return [
+        entry.name for entry in fields(KINDS[kind]) if entry.default is MISSING and entry.default_factory is MISSING
+    ]
 
 
 def _is_needed(entry: _Entry, when: str, missing: Mapping[str, str]) -> bool:
@@ -124,7 +156,11 @@ def _built(
         if lacking := entry.kind.missing(context):
             missing[entry.name] = "; ".join(lacking)
             continue
-        metric = entry.kind.build(entry.name, context)
+        try:
+            metric = entry.kind.build(entry.name, context)
+        except CannotMeasure as reason:
+            missing[entry.name] = str(reason)
+            continue
         if unfit := _unfit(metric.definitions, faces):
             missing[entry.name] = unfit
         else:

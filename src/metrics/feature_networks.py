@@ -7,8 +7,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from src.checkpoints.catalogue import load_weights, verified_weights
+from src.checkpoints.catalogue import load_weights
 from src.metrics.face_batch import Extractor, Image, Landmarks
+from src.metrics.float32 import float32_convolutions
+from src.metrics.inception import InceptionFeatures, inception_trunk
+from src.metrics.inception_inputs import InceptionInput, clean_fid_input, pytorch_fid_input, torch_fidelity_input
 from src.metrics.kind import BuildContext, missing_packages, missing_weights
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
@@ -32,32 +35,11 @@ class MobileNetFeatures:
     @torch.inference_mode()
     def __call__(self, image: Image, landmarks: Landmarks | None) -> Float[Tensor, "b d"]:
         """Features of RGB faces in [0, 1] at their own size."""
-        return self._trunk((image - self._mean) / self._std).mean((2, 3))
+        with float32_convolutions():
+            return self._trunk((image - self._mean) / self._std).mean((2, 3))
 
 
-INCEPTION_SOURCE = "torch-fidelity Inception, pool 2048; resized to 299 bilinear with antialiasing (torchmetrics)"
-"""The resize belongs to the definition: without antialiasing the distances are others (conventions.md 6.2)."""
-
-
-class InceptionFeatures:
-    """2048-d pool features of torch-fidelity's Inception, from a local weights file."""
-
-    key = "inception"
-
-    def __init__(self, path: str, device: torch.device) -> None:
-        from torchmetrics.image.fid import NoTrainInceptionV3
-
-        self._network = NoTrainInceptionV3(
-            name="inception-v3-compat", features_list=["2048"], feature_extractor_weights_path=path, antialias=True
-        ).to(device)
-
-    @torch.inference_mode()
-    def __call__(self, image: Image, landmarks: Landmarks | None) -> Float[Tensor, "b d"]:
-        """Features of RGB faces in [0, 1], which the extractor takes as rounded levels."""
-        return self._network((image * 255).round().to(torch.uint8))
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class FeatureNetwork:
     """An extractor that metrics of sets can name."""
 
@@ -65,9 +47,11 @@ class FeatureNetwork:
     """Network, layer and resizing, as they stand in definitions: the resizing belongs to them."""
     weights: str
     """Entry of the catalogue of weights."""
-    packages: tuple[str, ...]
-    """pip packages that it computes with, by the names they are imported by."""
     load: Callable[[BuildContext], Extractor]
+    packages: tuple[str, ...] = ()
+    """pip packages that it computes with, by the names they are imported by."""
+    resizes: bool = True
+    """Whether it brings faces of any size to one; else faces of other sizes have other features."""
 
     def missing(self, context: BuildContext) -> list[str]:
         """A sentence for everything that is lacking here."""
@@ -78,14 +62,34 @@ def _mobilenet(context: BuildContext) -> Extractor:
     return MobileNetFeatures(load_weights("mobilenet_v2", context.weights_dir), context.device)
 
 
-def _inception(context: BuildContext) -> Extractor:
-    return InceptionFeatures(str(verified_weights("inception_fid", context.weights_dir)), context.device)
+def _inception(name: str, resized: str, prepare: InceptionInput) -> FeatureNetwork:
+    def trunk(context: BuildContext) -> nn.Module:
+        return inception_trunk(load_weights("inception_fid", context.weights_dir)).to(context.device)
+
+    def load(context: BuildContext) -> Extractor:
+        return InceptionFeatures(name, context.shared("inception trunk", lambda: trunk(context)), prepare)
+
+    source = f"Inception of 2015-12-05 in pytorch-fid's conversion, pooled, 2048-d; faces resized to 299 {resized}"
+    return FeatureNetwork(source=source, weights="inception_fid", load=load, packages=("torch_fidelity",))
 
 
 FEATURE_NETWORKS = {
-    "mobilenet_v2": FeatureNetwork(
-        "torchvision MobileNetV2 features[:14], mean-pooled, 96-d", "mobilenet_v2", (), _mobilenet
+    "inception_pytorch_fid": _inception(
+        "inception_pytorch_fid", "bilinear without antialiasing, 2x - 1 (pytorch-fid, BasicSR)", pytorch_fid_input
     ),
-    "inception": FeatureNetwork(INCEPTION_SOURCE, "inception_fid", ("torch_fidelity",), _inception),
+    "inception_torch_fidelity": _inception(
+        "inception_torch_fidelity",
+        "bilinear as in TensorFlow 1, (x - 128) / 128 (torch-fidelity)",
+        torch_fidelity_input,
+    ),
+    "inception_clean": _inception(
+        "inception_clean", "by Pillow's bicubic in float, clipped, (x - 128) / 128 (clean-fid)", clean_fid_input
+    ),
+    "mobilenet_v2": FeatureNetwork(
+        source="torchvision MobileNetV2 features[:14], mean-pooled, 96-d, faces at their own size",
+        weights="mobilenet_v2",
+        load=_mobilenet,
+        resizes=False,
+    ),
 }
 """Extractors by the name that `extractor` options take."""

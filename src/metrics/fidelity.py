@@ -13,6 +13,7 @@ from src.metrics.kind import BuildContext
 from src.metrics.metric import FaceMetric
 
 PerImage = Float[Tensor, "b"]
+ValidImage = Float[Tensor, "b 3 h_valid w_valid"]
 
 SSIM_WINDOW, SSIM_SIGMA = 11, 1.5
 SSIM_C1, SSIM_C2 = 0.01**2, 0.03**2
@@ -91,17 +92,22 @@ class Ssim:
 
 def ssim(restored: Image, truth: Image) -> PerImage:
     """Structural similarity of images of at least 11 pixels a side."""
-    x, y = restored.double(), truth.double()
+    luminance, structure = similarity_maps(restored.double(), truth.double())
+    return (luminance * structure).mean((1, 2, 3)).float()
+
+
+def similarity_maps(x: Image, y: Image) -> tuple[ValidImage, ValidImage]:
+    """The two factors of SSIM at every place of the valid region: luminance, and contrast times structure."""
     mean_x, mean_y = _smooth(x), _smooth(y)
     variance_x = _smooth(x * x) - mean_x**2
     variance_y = _smooth(y * y) - mean_y**2
     covariance = _smooth(x * y) - mean_x * mean_y
     luminance = (2 * mean_x * mean_y + SSIM_C1) / (mean_x**2 + mean_y**2 + SSIM_C1)
     structure = (2 * covariance + SSIM_C2) / (variance_x + variance_y + SSIM_C2)
-    return (luminance * structure).mean((1, 2, 3)).float()
+    return luminance, structure
 
 
-def _smooth(image: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b 3 h_valid w_valid"]:
+def _smooth(image: Image) -> ValidImage:
     offsets = torch.arange(SSIM_WINDOW, dtype=image.dtype, device=image.device) - SSIM_WINDOW // 2
     taps = torch.exp(-(offsets**2) / (2 * SSIM_SIGMA**2))
     taps = (taps / taps.sum()).expand(3, 1, 1, -1)

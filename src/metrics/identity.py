@@ -28,7 +28,7 @@ def degrees(cosines: Float[Tensor, "b"]) -> Float[Tensor, "b"]:
 
 
 @dataclass(frozen=True)
-class _RecogniserKind:
+class RecogniserKind:
     """What the metrics of identity have in common."""
 
     recogniser: str
@@ -42,21 +42,23 @@ class _RecogniserKind:
         """What the recogniser lacks."""
         return RECOGNISERS[self.recogniser].missing(context)
 
-    def _embedder(self, context: BuildContext) -> Extractor:
+    def embedder(self, context: BuildContext) -> Extractor:
+        """The recogniser, one for all metrics of a suite."""
         return context.shared(f"recogniser {self.recogniser}", lambda: RECOGNISERS[self.recogniser].load(context))
 
-    def _definition(self, context: BuildContext, **facts: Any) -> MetricDefinition:
+    def definition(self, context: BuildContext, **facts: Any) -> MetricDefinition:
+        """A definition with these `facts`, and what the recogniser says of itself."""
         known = RECOGNISERS[self.recogniser]
         return MetricDefinition(source=known.source, extractor_sha256=known.sha256(context), **facts)
 
 
 @dataclass(frozen=True)
-class IdentityKind(_RecogniserKind):
+class IdentityKind(RecogniserKind):
     """Cosine (`<name>`) and angle (`<name>_degrees`) between the restored and the true face."""
 
     def build(self, name: str, context: BuildContext) -> FaceMetric:
         """The metric."""
-        similarity = self._definition(
+        similarity = self.definition(
             context,
             id=name,
             role="identity",
@@ -64,7 +66,7 @@ class IdentityKind(_RecogniserKind):
             range="[-1, 1], 1 for the same embedding",
             formula="cosine of the embeddings of the restored and the true face",
         )
-        angle = self._definition(
+        angle = self.definition(
             context,
             id=f"{name}_degrees",
             role="identity_degrees",
@@ -72,7 +74,7 @@ class IdentityKind(_RecogniserKind):
             range="[0, 180] degrees",
             formula="arccos of the cosine, clamped by 1e-7",
         )
-        return Identity(self._embedder(context), similarity, angle)
+        return Identity(self.embedder(context), similarity, angle)
 
 
 class Identity:
@@ -89,12 +91,12 @@ class Identity:
 
 
 @dataclass(frozen=True)
-class IdentityDropKind(_RecogniserKind):
+class IdentityDropKind(RecogniserKind):
     """How much of the identity that the degraded input still shows the restoration loses."""
 
     def build(self, name: str, context: BuildContext) -> FaceMetric:
         """The metric."""
-        definition = self._definition(
+        definition = self.definition(
             context,
             id=name,
             role="identity_drop",
@@ -103,7 +105,7 @@ class IdentityDropKind(_RecogniserKind):
             formula="cosine(input, truth) - cosine(restored, truth)",
             needs=("truth", "input"),
         )
-        return IdentityDrop(self._embedder(context), definition)
+        return IdentityDrop(self.embedder(context), definition)
 
 
 class IdentityDrop:
@@ -121,12 +123,12 @@ class IdentityDrop:
 
 
 @dataclass(frozen=True)
-class IdentityToInputKind(_RecogniserKind):
+class IdentityToInputKind(RecogniserKind):
     """Cosine between the restored and the degraded face: all that is known of identity where no original exists."""
 
     def build(self, name: str, context: BuildContext) -> FaceMetric:
         """The metric."""
-        definition = self._definition(
+        definition = self.definition(
             context,
             id=name,
             role="identity_to_input",
@@ -135,7 +137,7 @@ class IdentityToInputKind(_RecogniserKind):
             formula="cosine of the embeddings of the restored and the degraded face",
             needs=("input",),
         )
-        return IdentityToInput(self._embedder(context), definition)
+        return IdentityToInput(self.embedder(context), definition)
 
 
 class IdentityToInput:

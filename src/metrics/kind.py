@@ -18,6 +18,10 @@ from src.settings.errors import UserError
 Shared = TypeVar("Shared")
 
 
+class CannotMeasure(UserError):
+    """What only shows while a metric is built: a sentence on what is missing and what to do."""
+
+
 @dataclass(frozen=True)
 class BuildContext:
     """Where the metrics of one suite find weights, and what they share."""
@@ -30,6 +34,8 @@ class BuildContext:
     """The suite's own recogniser of rendered faces and its SHA-256, where the faces are rendered."""
     fetch: bool = False
     """Fetch weights that are missing from their published address."""
+    side: int | None = None
+    """Side of the measured faces, pixels; None before they are known."""
     _shared: dict[str, object] = field(default_factory=dict)
 
     def shared(self, key: str, build: Callable[[], Shared]) -> Shared:
@@ -53,7 +59,12 @@ class MetricKind(Protocol):
         """One sentence for everything that is lacking here; must be quick and load no network."""
 
     def build(self, name: str, context: BuildContext) -> Metric:
-        """The metric whose definitions begin with the id `name`."""
+        """The metric whose definitions begin with the id `name`.
+
+        Raises:
+            CannotMeasure: something is missing that `missing` could not know; the metric is left out.
+            UserError: a file is damaged or an option wrong.
+        """
 
 
 def missing_weights(names: Iterable[str], context: BuildContext) -> list[str]:

@@ -1,5 +1,7 @@
 """Distances between two sets of feature vectors."""
 
+from dataclasses import dataclass
+
 import numpy as np
 from jaxtyping import Float
 
@@ -7,33 +9,57 @@ First = Float[np.ndarray, "n d"]
 Second = Float[np.ndarray, "m d"]
 
 
-def frechet_distance(first: First, second: Second) -> float:
-    """|m1 - m2|^2 + tr(C1 + C2 - 2 (C1 C2)^(1/2)) with sample means and unbiased covariances, in float64.
+@dataclass(frozen=True)
+class Moments:
+    """What a Frechet distance needs to know of a set of feature vectors."""
 
-    The trace of the root is the sum of the singular values of C1^(1/2) C2^(1/2), which needs no complex arithmetic.
-    Raises ValueError below two samples a side.
+    mean: Float[np.ndarray, "d"]
+    root: Float[np.ndarray, "k d"]
+    """Any R with R^T R equal to the unbiased covariance."""
+
+
+def moments(features: First) -> Moments:
+    """Sample mean and a root of the unbiased covariance, in float64; ValueError below two samples.
+
+    The centred samples are such a root themselves. Of more samples than features, QR keeps d rows.
     """
-    if min(len(first), len(second)) < 2:
+    n, d = features.shape
+    if n < 2:
         raise ValueError("a Frechet distance needs at least two faces on each side")
-    a, b = first.astype(np.float64), second.astype(np.float64)
-    roots = [_square_root(np.cov(features, rowvar=False)) for features in (a, b)]
-    means = ((a.mean(0) - b.mean(0)) ** 2).sum()
-    traces = sum(float((root**2).sum()) for root in roots)
-    return float(means + traces - 2 * np.linalg.svd(roots[0] @ roots[1], compute_uv=False).sum())
+    mean = features.mean(0, dtype=np.float64)
+    centred = (features - mean) / np.sqrt(n - 1)
+    return Moments(mean, centred if n <= d else np.asarray(np.linalg.qr(centred, mode="r")))
 
 
-def _square_root(covariance: np.ndarray) -> Float[np.ndarray, "d d"]:
-    values, vectors = np.linalg.eigh(np.atleast_2d(covariance))
-    return (vectors * np.sqrt(values.clip(min=0))) @ vectors.T
+def moments_of_covariance(mean: Float[np.ndarray, "d"], covariance: Float[np.ndarray, "d d"]) -> Moments:
+    """Moments from a mean and a covariance, whose eigenvalues below zero are rounding and count as zero."""
+    values, vectors = np.linalg.eigh(covariance.astype(np.float64))
+    return Moments(mean.astype(np.float64), np.sqrt(values.clip(min=0))[:, None] * vectors.T)
+
+
+def frechet_between(first: Moments, second: Moments) -> float:
+    """|m1 - m2|^2 + tr(C1 + C2 - 2 (C1 C2)^(1/2)) (FID, arXiv 1706.08500).
+
+    With C = R^T R the trace of the root is the sum of the singular values of R1 R2^T: no root of a matrix, no complex
+    numbers, and exact for singular covariances.
+    """
+    means = float(((first.mean - second.mean) ** 2).sum())
+    traces = float((first.root**2).sum() + (second.root**2).sum())
+    common = float(np.linalg.svd(first.root @ second.root.T, compute_uv=False).sum())
+    return max(means + traces - 2 * common, 0.0)
+
+
+def frechet_distance(first: First, second: Second) -> float:
+    """`frechet_between` the samples' moments; ValueError below two samples a side."""
+    return frechet_between(moments(first), moments(second))
 
 
 def kernel_distance(first: First, second: Second) -> float:
     """Unbiased squared maximum mean discrepancy with the kernel (x.y / d + 1)^3 over all pairs (KID, arXiv 1801.01401).
 
-    Raises ValueError below two samples a side.
+    In float64. Raises ValueError below two samples a side.
     """
-    m, n = len(first), len(second)
-    if min(m, n) < 2:
+    if min(len(first), len(second)) < 2:
         raise ValueError("a kernel distance needs at least two faces on each side")
     a, b = first.astype(np.float64), second.astype(np.float64)
     within = [_off_diagonal_mean(_kernel(x, x)) for x in (a, b)]

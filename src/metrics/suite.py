@@ -11,6 +11,7 @@ from torch import Tensor
 
 from src.metrics.definition import MetricDefinition, View
 from src.metrics.face_batch import FaceBatch, FeatureStore, Landmarks
+from src.metrics.float32 import float32_convolutions
 from src.metrics.metric import DerivedMetric, FaceMetric, Metric, SetMetric
 
 Levels = UInt8[Tensor, "b 3 h w"]
@@ -125,7 +126,7 @@ class SuiteEvaluator:
         """Measure the faces at `indices` of the benchmark, as rounded images; in float32 outside autocast."""
         given: dict[View, Levels | None] = {"restored": restored, "truth": truth, "input": degraded}
         device = self._suite.device
-        with torch.autocast(device.type, enabled=False):
+        with torch.autocast(device.type, enabled=False), float32_convolutions():
             views = {view: images.to(device).float() / 255 for view, images in given.items() if images is not None}
             self._measure(FaceBatch(views, landmarks, tuple(indices), self._store))
         self._indices += indices

@@ -20,6 +20,17 @@ class UpstreamSettings:
 
 
 @dataclass(kw_only=True)
+class SeveritySettings:
+    """By what, and into which bins, the faces of a benchmark are divided."""
+
+    by: str
+    """`factor` (times the recipe shrank the face), `input_error` (root mean squared error of the degraded face, levels), or
+    `auto`: the factor where it fills two bins or more, else the error."""
+    edges: list[float] | None
+    """Rising bounds of the bins; null takes 1, 2, 4, 8, 16, 32 for the factor and three equally full bins for the error."""
+
+
+@dataclass(kw_only=True)
 class EvaluationSettings:
     """What is measured after training."""
 
@@ -29,6 +40,7 @@ class EvaluationSettings:
     """Faces a restoration batch."""
     shown_faces: int
     """Faces of the picture grid and of the image table."""
+    severity: SeveritySettings
 
 
 @dataclass(kw_only=True)
@@ -54,7 +66,12 @@ class MetricsSettings:
     """Resamples of the bootstrap intervals."""
     definitions: dict[str, dict[str, Any]]
     """Name to its `kind` (src/metrics/kinds.py) with options; `stand_in_for` lists the metrics that one stands for,
-    `rendered_only` keeps one to rendered faces."""
+    `rendered_only` keeps one to rendered faces, `asked_with` names the option without which one is not asked for."""
+    reference: str | None
+    """Folder of faces, any number: reference set of the metrics `*/reference`, also where no originals exist; null leaves
+    them out."""
+    ffhq: str | None
+    """Folder of all 70,000 faces of FFHQ: reference set of fid/ffhq70k_torch_fidelity; null leaves it out."""
 
 
 @dataclass(kw_only=True)
@@ -100,6 +117,10 @@ class LoggerSettings:
     mode: str
     """`auto` (online when an account is configured, else offline), `online`, `offline`."""
     tags: list[str]
+    """Beside the tags that every run has: stage, scale, kind of data, restorer."""
+    checkpoint: bool
+    """Upload the final weights. False logs the artifact as well, but as references with hashes: an upload multiplies
+    storage by the runs of a sweep, and weights can be told by their hash wherever they lie."""
 
 
 @dataclass(kw_only=True)
@@ -134,21 +155,79 @@ class TrainConfig:
 
 
 @dataclass(kw_only=True)
+class EvaluateConfig:
+    """Root of `python -m src.evaluate`."""
+
+    restorer: str
+    """Method that restores, or `external`: faces that were restored elsewhere."""
+    checkpoint: str
+    """Weights of a learned restorer: a run folder, a file, `published` or `bundled`."""
+    root: str | None
+    """Folder of the restored faces of `external`; each file bears the name of a face of the benchmark."""
+    fidelity: Any
+    """Fidelity weight w in [0, 1], or a list of them; null takes that of the published script."""
+    adain: bool | None
+    """Match code statistics; null takes what the checkpoint was trained with, else what the published script does."""
+    label: str | None
+    """Name of this arm in the leaderboard; null takes the restorer's."""
+    study: str
+    """Name of the comparison: evaluations of one study share a leaderboard."""
+    question: str
+    """What the study asks, printed above its leaderboard."""
+    seed: int
+    """Seed under which a method that draws is evaluated; another seed is another record."""
+    run_store: str
+    """Folder of all runs and studies, relative to the working directory."""
+    size: int | None
+    """Side of the faces, pixels; null takes what the restorer was built for, else that of the benchmark."""
+    recogniser: str
+    """Recogniser of rendered faces: a run folder, or `bundled`; used where it was built for faces of this size."""
+    batch_size: int
+    """Faces a restoration batch."""
+    shown_faces: int
+    """Faces of the picture grid and of the image table."""
+    save: str | None
+    """Folder for all restored faces as PNG, in a sub-folder for each setting; null keeps those of the gallery."""
+    severity: SeveritySettings
+    device: str
+    """`cpu`, `cuda` or `auto`."""
+    precision: str
+    """Of the restorer: `exact`, `fp32`, `bf16` or `auto` (src/restorers/precision.py)."""
+    progress: bool
+    """Show progress bars."""
+    benchmark: BenchmarkSettings
+    data: DataSettings
+    metrics: MetricsSettings
+    logger: LoggerSettings
+
+
+@dataclass(kw_only=True)
 class LeaderboardConfig:
     """Root of `python -m src.leaderboard`."""
 
-    records: str
-    """Folder that is searched for result.json, also in sub-folders."""
-    output: str | None
-    """Folder for leaderboard.md, leaderboard.csv and curve.png; null writes beside the records."""
+    action: str
+    """`build` (tables, page and figures), `sync` (send the W&B runs that were written offline) or `publish` (W&B report)."""
+    records: str | None
+    """Folder that is searched for result.json, also in sub-folders; building and publishing need it."""
+    out: str | None
+    """Folder for leaderboard.md, .csv, .tex, .html and the figures; null writes beside the records."""
     study: str | None
     """Take only records of this study; null takes all."""
-    primary: str
-    """Role that decides the order: perceptual, distribution, identity, psnr or ssim."""
+    primary: str | None
+    """Role (perceptual, distribution, identity, psnr, ...) or id of the metric that decides; null takes the one that the
+    study named before its runs."""
     resamples: int
-    """Bootstrap resamples."""
+    """Bootstrap resamples, 100 at least."""
     seed: int
     """Seed of the bootstrap."""
+    runs: str
+    """Run store that `sync` searches for offline runs."""
+    project: str | None
+    """W&B project; null: that of conf/logger/wandb.yaml to publish, each run's own to sync."""
+    entity: str | None
+    """W&B user or team; null takes the account's default."""
+    dry_run: bool
+    """Only say what `sync` or `publish` would send."""
 
 
 @dataclass(kw_only=True)

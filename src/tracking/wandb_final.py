@@ -12,6 +12,8 @@ from src.tracking.records import FACE_COLUMN, SEVERITY_COLUMN, Record, StoredRec
 FACES_TABLE = "final/faces"
 FACES_PICTURE = "final/face_grid"
 """The faces of the table in one picture: media panels show pictures, not tables."""
+BENCHMARK_HASH = "benchmark_hash"
+"""Key of the run's configuration."""
 
 Pictures = Mapping[str, Mapping[str, UInt8[ndarray, "_ _ 3"]]]
 """By face name, then by column in the order in which they are shown (input, each method, truth); uint8 RGB."""
@@ -39,13 +41,14 @@ def final_key(metric: str, setting: str | None = None) -> str:
 def final_numbers(records: Sequence[StoredRecord]) -> dict[str, float]:
     """Final numbers by summary key; a run that evaluated one method at one setting also has them without the setting."""
     shown = [stored.record for stored in records if not stored.record.baseline]
+    alone = shown[0] if len(shown) == 1 else None
     numbers = {}
     for record in (stored.record for stored in records):
         for metric, measured in record.metrics.items():
             if measured.value is None:
                 continue
             numbers[final_key(metric, setting_of(record))] = measured.value
-            if shown == [record]:
+            if alone is record:
                 numbers[final_key(metric)] = measured.value
     return numbers
 

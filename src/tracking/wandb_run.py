@@ -1,33 +1,42 @@
-"""The Weights & Biases view of a run: where it is written, how its axes are named, and what an evaluation adds.
+"""The Weights & Biases view of a run: where it is written, what names it, and how its axes are named.
 
 Records are the truth (`src/tracking/records.py`); nothing here is read back.
 """
 
-import netrc
 import os
 import sys
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
-from urllib.parse import urlsplit
-
-from jaxtyping import UInt8
-from numpy import ndarray
 
 from src.settings.commands import LoggerSettings
 from src.settings.errors import UserError
-from src.tracking.records import FACE_COLUMN, StoredRecord
+from src.tracking.provenance import git_commit
+from src.tracking.records import StoredRecord
+from src.tracking.wandb_final import (
+    BENCHMARK_HASH,
+    FACES_PICTURE,
+    FACES_TABLE,
+    Pictures,
+    faces_picture,
+    faces_table,
+    final_numbers,
+)
+from src.tracking.wandb_login import account_is_configured
 
 if TYPE_CHECKING:
     from pytorch_lightning.loggers import WandbLogger
 
 ITERATION = "train/iteration"
 """X-axis of all curves: Lightning's own step counts optimiser steps, two an iteration in GAN stages."""
-FACES_TABLE = "final/faces"
+EVALUATE = "evaluate"
+"""Job type of evaluations; that of a training run is its stage."""
 
 _MODES = ("auto", "online", "offline")
 _CONNECT_SECONDS = 30.0
+_LONGEST_TAG = 64
 
 
 def wandb_mode(settings: LoggerSettings) -> Literal["online", "offline"]:
@@ -38,7 +47,7 @@ def wandb_mode(settings: LoggerSettings) -> Literal["online", "offline"]:
     """
     if settings.mode not in _MODES:
         raise UserError(f"logger.mode: {settings.mode!r} is not one of {', '.join(_MODES)}")
-    account = _api_key_is_configured()
+    account = account_is_configured()
     if settings.mode == "online" and not account:
         raise UserError("logger.mode: 'online' needs an account; run `wandb login`, or take logger.mode=offline")
     forced_offline = os.environ.get("WANDB_MODE", "online") != "online"
@@ -48,15 +57,27 @@ def wandb_mode(settings: LoggerSettings) -> Literal["online", "offline"]:
 
 
 def lightning_logger(
-    settings: LoggerSettings, *, run_dir: Path, run_id: str, name: str, group: str, job_type: str, config: dict
+    settings: LoggerSettings,
+    *,
+    run_dir: Path,
+    run_id: str,
+    name: str,
+    group: str,
+    job_type: str,
+    config: dict,
+    tags: Sequence[str] = (),
 ) -> "WandbLogger":
     """A started W&B run for Lightning, written below `run_dir/wandb`; the caller calls `finish()` in a `finally`.
 
-    An unreachable server costs a warning, not the run: it continues offline and can be sent later with `wandb sync`.
+    An unreachable server costs a warning, not the run: it continues offline and is sent later by
+    `python -m src.leaderboard sync`.
 
     Args:
         run_id: W&B id, from the run's identity, so that a continued run keeps its page.
-        config: the resolved configuration with commit and seed.
+        group: the study.
+        job_type: the stage.
+        config: the resolved configuration with the seed; commit and dirty flag are added where it lacks them.
+        tags: few and of a fixed vocabulary (stage, scale, kind of data, restorer); `settings.tags` follow.
     """
     from pytorch_lightning.loggers import WandbLogger
     from pytorch_lightning.utilities import rank_zero_only
@@ -65,69 +86,78 @@ def lightning_logger(
     _keep_files_beside(run_dir)
     run = None
     if not getattr(rank_zero_only, "rank", 0):
-        about = {"id": run_id, "name": name, "group": group, "job_type": job_type, "config": config}
-        run = _started(mode, settings, run_dir, about)
+        run = _started(mode, settings, run_dir, _about(settings, run_id, name, group, job_type, config, tags))
     return WandbLogger(experiment=run, project=settings.project, id=run_id, name=name, save_dir=str(run_dir))
 
 
-def finish() -> None:
+@contextmanager
+def evaluation_run(
+    settings: LoggerSettings,
+    *,
+    folder: Path,
+    run_id: str,
+    name: str,
+    group: str,
+    config: dict,
+    tags: Sequence[str] = (),
+) -> Iterator[Any]:
+    """A W&B run of job type `evaluate`, written below `folder/wandb` and finished whatever happens.
+
+    Yields None where `settings.kind` is `none`. Arguments are those of `lightning_logger`. Inside, call `log_evaluation`.
+    """
+    if settings.kind == "none":
+        yield None
+        return
+    mode = wandb_mode(settings)
+    _keep_files_beside(folder)
+    run = _started(mode, settings, folder, _about(settings, run_id, name, group, EVALUATE, config, tags))
+    failed = True
+    try:
+        yield run
+        failed = False
+    finally:
+        finish(failed=failed)
+
+
+def finish(*, failed: bool = False) -> None:
     """End the W&B run of this process, if there is one: a second logger would write into it (conventions.md 5.2)."""
     wandb = sys.modules.get("wandb")
     if wandb is not None and wandb.run is not None:
-        wandb.finish()
+        wandb.finish(exit_code=1 if failed else 0)
 
 
-def log_evaluation(
-    run: Any, records: Sequence[StoredRecord], images: Mapping[str, Mapping[str, UInt8[ndarray, "h w 3"]]]
-) -> None:
-    """Write the final numbers and the fixed faces of an evaluation.
+def log_evaluation(run: Any, records: Sequence[StoredRecord], images: Pictures) -> None:
+    """Write the final numbers of an evaluation into the summary, and its fixed faces as a table and as a picture.
 
-    The summary gets `final/<metric id>@w<fidelity>` for every record (`final/<metric id>@<arm>` for baselines); the
-    table `final/faces` gets one row a face with its pictures and its per-image numbers.
+    Keys are those of `wandb_final.final_key`: `final/psnr@w0_5`, `final/psnr@input` for a baseline. The configuration gets
+    the benchmark's hash, by which runs that must not be compared can be told apart.
 
     Args:
         run: a W&B run (`WandbLogger.experiment`).
         images: by face name, then by column in the order in which they are shown (LQ, one a fidelity, HQ); uint8 RGB.
     """
-    for stored in records:
-        for metric, measured in stored.record.metrics.items():
-            if measured.value is not None:
-                run.summary[f"final/{metric}@{_setting(stored)}"] = measured.value
+    if records:
+        run.config.update({BENCHMARK_HASH: records[0].record.benchmark.get("hash")}, allow_val_change=True)
+    for key, value in final_numbers(records).items():
+        run.summary[key] = value
     if images:
-        run.log({FACES_TABLE: _faces(records, images)})
+        picture = faces_picture(images)
+        run.log({FACES_TABLE: faces_table(records, images)} | ({} if picture is None else {FACES_PICTURE: picture}))
 
 
-def _faces(records: Sequence[StoredRecord], images: Mapping[str, Mapping[str, UInt8[ndarray, "h w 3"]]]) -> Any:
-    import wandb
-
-    pictures = list(dict.fromkeys(column for row in images.values() for column in row))
-    numbers = _numbers(records)
-    columns: list[str | int] = ["name", *pictures, *numbers]
-    table = wandb.Table(columns=columns)
-    for face, row in images.items():
-        shown = [wandb.Image(row[column]) if column in row else None for column in pictures]
-        table.add_data(face, *shown, *(values.get(face) for values in numbers.values()))
-    return table
-
-
-def _numbers(records: Sequence[StoredRecord]) -> dict[str, dict[str, float]]:
-    """`metric id@setting` to face name to value."""
-    columns: dict[str, dict[str, float]] = {}
-    for stored in records:
-        table = stored.per_image()
-        if table is None:
-            continue
-        for metric in table.columns.drop(FACE_COLUMN):
-            values = table.set_index(FACE_COLUMN)[metric].dropna()
-            columns[f"{metric}@{_setting(stored)}"] = {str(face): float(value) for face, value in values.items()}
-    return columns
-
-
-def _setting(stored: StoredRecord) -> str:
-    record = stored.record
-    if record.baseline or record.fidelity is None:
-        return record.arm
-    return f"w{record.fidelity:g}"
+def _about(
+    settings: LoggerSettings, run_id: str, name: str, group: str, job_type: str, config: dict, tags: Sequence[str]
+) -> dict[str, Any]:
+    commit, dirty = git_commit()
+    wanted = dict.fromkeys(tag.strip()[:_LONGEST_TAG] for tag in [*tags, *settings.tags] if tag.strip())
+    return {
+        "id": run_id,
+        "name": name,
+        "group": group,
+        "job_type": job_type,
+        "tags": list(wanted),
+        "config": {"commit": commit, "dirty": dirty} | config,
+    }
 
 
 def _started(mode: Literal["online", "offline"], settings: LoggerSettings, run_dir: Path, about: dict[str, Any]) -> Any:
@@ -142,7 +172,7 @@ def _started(mode: Literal["online", "offline"], settings: LoggerSettings, run_d
         wandb.teardown()
         warnings.warn(
             f"W&B did not answer ({str(error).strip().splitlines()[0]}); the run continues offline, send it later with "
-            f"`wandb sync {run_dir / 'wandb'}/offline-run-*`",
+            f"`python -m src.leaderboard sync runs={run_dir}`",
             stacklevel=4,
         )
         run = _initialised("offline", settings, run_dir, about)
@@ -161,7 +191,6 @@ def _initialised(
         **about,
         project=settings.project,
         entity=settings.entity,
-        tags=list(settings.tags),
         dir=str(run_dir),
         mode=mode,
         resume="allow",
@@ -171,29 +200,10 @@ def _initialised(
 
 def _keep_files_beside(run_dir: Path) -> None:
     """Tables are staged outside the run's folder by default, and are lost when only that folder is copied."""
+    run_dir = run_dir.resolve()
     folder = run_dir / "wandb"
     folder.mkdir(parents=True, exist_ok=True)
     os.environ["WANDB_DIR"] = str(run_dir)
     os.environ["WANDB_DATA_DIR"] = str(folder / "data")
     os.environ["WANDB_CACHE_DIR"] = str(folder / "cache")
     os.environ["WANDB_SILENT"] = "true"
-
-
-def _api_key_is_configured() -> bool:
-    if os.environ.get("WANDB_API_KEY") or os.environ.get("WANDB_IDENTITY_TOKEN_FILE"):
-        return True
-    host = urlsplit(os.environ.get("WANDB_BASE_URL", "https://api.wandb.ai")).netloc
-    return any(_has_login(path, host) for path in _netrc_files())
-
-
-def _netrc_files() -> list[Path]:
-    if path := os.environ.get("NETRC"):
-        return [Path(path).expanduser()]
-    return [Path.home() / ".netrc", Path.home() / "_netrc"]
-
-
-def _has_login(path: Path, host: str) -> bool:
-    try:
-        return netrc.netrc(str(path)).authenticators(host) is not None
-    except (OSError, netrc.NetrcParseError):
-        return False

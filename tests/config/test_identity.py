@@ -57,7 +57,7 @@ def of(*overrides: str, **ingredients: str) -> str:
         "benchmark.count=3",
         "benchmark.degradation.steps.gaussian_noise.std=[0,1]",
         "metrics.primary=psnr",
-        "metrics.family=offline",
+        "metrics.stand_ins=always",
         "vqgan.training.iterations=77",
         "recogniser.training.iterations=77",
         "upstream.vqgan=train",

@@ -71,7 +71,19 @@ def bare(arm: str, fidelity: float | None, seed: int, n: int) -> Record:
 
 @pytest.fixture
 def make(tmp_path: Path) -> MakeRecord:
-    """Write a record whose `st_lpips` is the faces' common difficulty, plus `shift`, plus noise of `spread`."""
+    """`maker` below this test's own folder."""
+    return maker(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def make_once(tmp_path_factory: pytest.TempPathFactory) -> tuple[MakeRecord, Path]:
+    """`maker` and its folder, for records that all tests of a module read."""
+    folder = tmp_path_factory.mktemp("shared")
+    return maker(folder), folder
+
+
+def maker(root: Path) -> MakeRecord:
+    """Writes a record whose `st_lpips` is the faces' common difficulty, plus `shift`, plus noise of `spread`."""
     count = 0
 
     def made(
@@ -95,7 +107,7 @@ def make(tmp_path: Path) -> MakeRecord:
         table = pd.DataFrame({"name": [f"face_{index:04d}" for index in range(n)], **columns})
         if record.status == "failed":
             record = replace(record, metrics={}, cost=None)
-        folder = tmp_path / "records" / f"{count:03d}"
+        folder = root / "records" / f"{count:03d}"
         write_record(folder, record, table if record.metrics else None)
         return StoredRecord(record, folder)
 

@@ -1,8 +1,11 @@
-"""Which metrics a family measures with the weights at hand."""
+"""Which metrics are measured with the weights at hand, and why the others are not."""
 
 import hashlib
+import socket
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -11,25 +14,37 @@ from torchvision.models import alexnet, vgg16
 
 from src.checkpoints import catalogue
 from src.checkpoints.catalogue import CATALOGUE, find_weights
-from src.metrics import build
-from src.metrics.build import build_suite
+from src.config.compose import compose_train
+from src.jobs.bench import summary_line
+from src.metrics.build import MeasuredFaces, build_suite, missing_metrics
+from src.metrics.kind import BuildContext
 from src.metrics.perceptual_network import build_perceptual, load_lpips
 from src.metrics.suite import MetricSuite
 from src.settings.commands import MetricsSettings
 from src.settings.errors import UserError
 
 STANDARD_IDS = {"lpips/vgg", "lpips/alex", "fid/gt", "kid/gt", "id_arcface_irse50", "id_arcface_irse50_degrees"}
+FACES = MeasuredFaces(side=64, has_truth=True)
 
 
-def suite_of(family: str, weights_dir: Path | None = None, recogniser: nn.Module | None = None) -> MetricSuite:
-    settings = MetricsSettings(
-        family=family,
-        primary="perceptual",
-        weights_dir=None if weights_dir is None else str(weights_dir),
-        bootstrap_resamples=100,
-    )
+def settings_of(family: str, **changes: Any) -> MetricsSettings:
+    return replace(compose_train([f"metrics={family}"]).metrics, **{"fetch": False, **changes})
+
+
+def context_of(weights_dir: Path | None, recogniser: nn.Module | None = None) -> BuildContext:
     rendered = None if recogniser is None else (recogniser, "ab" * 32)
-    return build_suite(settings, rendered_recogniser=rendered, device=torch.device("cpu"))
+    folder = None if weights_dir is None else str(weights_dir)
+    return BuildContext(folder, torch.device("cpu"), rendered_recogniser=rendered)
+
+
+def suite_of(
+    family: str,
+    weights_dir: Path | None = None,
+    recogniser: nn.Module | None = None,
+    faces: MeasuredFaces = FACES,
+    **changes: Any,
+) -> MetricSuite:
+    return build_suite(settings_of(family, **changes), faces, context_of(weights_dir, recogniser))
 
 
 @pytest.fixture
@@ -104,31 +119,83 @@ def test_offline_measures_the_stand_ins_under_their_own_names(stand_ins: Path) -
     ids = set(suite.definitions)
     assert {"psnr", "ssim", "st_lpips", "fd_mobilenetv2", "kd_mobilenetv2"} <= ids
     assert not ids & STANDARD_IDS
+    assert {"st_lpips", "fd_mobilenetv2"} <= suite.stand_ins
     assert suite.definitions["st_lpips"].extractor_sha256 == CATALOGUE["st_lpips_alex"].sha256
     faces = torch.randint(0, 256, (3, 3, 64, 64), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
     for restored, is_zero in ((faces, True), (255 - faces, False)):
         evaluator = suite.evaluator("benchmark")
-        evaluator.update(restored, faces)
+        evaluator.update(range(3), restored, faces, faces)
         result = evaluator.compute()
-        assert {*result.per_image, *result.distribution} == ids
-        assert not any(result.failures.values())
-        for value in (result.per_image["st_lpips"].max(), result.distribution["fd_mobilenetv2"]):
+        assert {*result.per_image, *result.per_set} == ids
+        for value in (result.per_image["st_lpips"].max(), result.per_set["fd_mobilenetv2"]):
             assert (value < 1e-4) == is_zero
 
 
 def test_auto_takes_stand_ins_where_the_standard_is_absent_and_says_so(stand_ins: Path) -> None:
     suite = suite_of("auto", stand_ins)
     assert not set(suite.definitions) & STANDARD_IDS
-    assert suite.notice.startswith("metrics: psnr, ssim, perceptual st_lpips, distribution fd_mobilenetv2")
-    assert "; stand-ins: fd_mobilenetv2, " in suite.notice
-    assert "\n" not in suite.notice
+    line = summary_line(suite)
+    assert line.startswith("metrics: psnr, ssim, perceptual st_lpips, distribution fd_mobilenetv2")
+    assert "; stand-ins: fd_mobilenetv2, " in line
+    assert f"; {len(suite.missing)} not measured (each record says which and why)" in line
+    assert "\n" not in line
+    assert {"lpips/vgg", "fid/gt"} <= set(suite.missing)
 
 
-@pytest.mark.parametrize("family", ["auto", "offline"])
-def test_roles_without_weights_are_left_out_and_named(family: str, nothing: None) -> None:
-    suite = suite_of(family)
-    assert list(suite.definitions) == ["psnr", "ssim"]
-    assert suite.notice == "metrics: psnr, ssim; no weights for perceptual, distribution, identity"
+def test_what_has_no_weights_is_left_out_with_file_address_and_place(nothing: None, tmp_path: Path) -> None:
+    wanted = {"lpips/vgg": "vgg16", "fid/gt": "inception_fid", "id_arcface_irse50": "arcface_ir_se50"}
+    suite = suite_of("standard", tmp_path, measure=["psnr", *wanted])
+    assert list(suite.definitions) == ["psnr"]
+    for metric, weights in wanted.items():
+        entry = CATALOGUE[weights]
+        assert all(part in suite.missing[metric] for part in (entry.file, entry.url, str(tmp_path / entry.folder)))
+
+
+def test_strict_stops_with_a_sentence_a_metric(nothing: None) -> None:
+    settings = settings_of("standard", strict=True, measure=["psnr", "lpips/vgg", "lpips/alex", "fid/gt"], leave_out=[])
+    missing = missing_metrics(settings, context_of(None))
+    assert list(missing) == ["lpips/vgg", "lpips/alex", "fid/gt"]
+    with pytest.raises(UserError, match=r"metrics\.strict: 3 metrics cannot be measured") as caught:
+        build_suite(settings, FACES, context_of(None))
+    assert all(why in str(caught.value) for why in missing.values())
+
+
+def test_nothing_is_fetched_unasked(nothing: None, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise AssertionError("the network was asked")
+
+    monkeypatch.setattr(socket, "create_connection", refuse)
+    monkeypatch.setattr(socket.socket, "connect", refuse)
+    assert suite_of("auto", tmp_path).missing
+
+
+def test_what_cannot_be_fetched_is_missing_with_the_reason(nothing: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    def unreachable(name: str, weights_dir: str | None) -> Path:
+        raise UserError(f"{name}: no answer")
+
+    monkeypatch.setattr("src.metrics.kind.fetch_weights", unreachable)
+    context = replace(context_of(None), fetch=True)
+    suite = build_suite(settings_of("standard", measure=["psnr", "lpips/vgg"]), FACES, context)
+    assert suite.missing == {"lpips/vgg": "vgg16: no answer"}
+
+
+def test_a_stand_in_is_measured_where_it_is_needed_always_or_never(lpips_trunks: Path, stand_ins: Path) -> None:
+    only: dict[str, Any] = {"measure": ["lpips/vgg", "st_lpips"]}
+    (lpips_trunks / CATALOGUE["st_lpips_alex"].file).symlink_to(found(stand_ins, "st_lpips_alex"))
+
+    def ids(folder: Path, when: str) -> list[str]:
+        return list(suite_of("auto", folder, stand_ins=when, **only).definitions)
+
+    assert ids(lpips_trunks, "where_missing") == ["lpips/vgg"]
+    assert ids(lpips_trunks, "always") == ["lpips/vgg", "st_lpips"]
+    assert ids(stand_ins, "where_missing") == ["st_lpips"]
+    assert ids(stand_ins, "never") == []
+
+
+def found(folder: Path, name: str) -> Path:
+    path = find_weights(name, str(folder))
+    assert path is not None
+    return path.resolve()
 
 
 def test_the_recogniser_of_rendered_faces_comes_first(shared: Path, stand_ins: Path) -> None:
@@ -137,49 +204,58 @@ def test_the_recogniser_of_rendered_faces_comes_first(shared: Path, stand_ins: P
     assert suite.primary_id("identity") == "id_rendered"
     assert "id_mobilefacenet" in suite.definitions, "a second recogniser stays beside it"
     assert suite.definitions["id_rendered"].extractor_sha256 == "ab" * 32
-    assert "identity id_rendered; stand-ins: fd_mobilenetv2, id_mobilefacenet, st_lpips" in suite.notice
+    assert "identity id_rendered" in summary_line(suite)
+    assert not [name for name in suite_of("auto", stand_ins).missing if "rendered" in name]
 
 
-def test_standard_without_weights_names_every_file_and_where_it_comes_from(nothing: None) -> None:
-    with pytest.raises(UserError) as caught:
-        suite_of("standard")
-    sentence = str(caught.value)
-    assert sentence.startswith("metrics.family: standard")
-    for name in ("vgg16", "alexnet", "inception_fid", "arcface_ir_se50"):
-        assert CATALOGUE[name].file in sentence
-        assert CATALOGUE[name].url in sentence
+def test_faces_that_a_metric_cannot_take_are_a_reason(nothing: None) -> None:
+    small = suite_of("auto", faces=MeasuredFaces(8, has_truth=True), measure=["psnr", "ssim"])
+    assert small.missing == {"ssim": "it needs faces of at least 11 pixels, and these have 8"}
+    photographs = suite_of("auto", faces=MeasuredFaces(64, has_truth=False), measure=["psnr", "ssim"])
+    assert set(photographs.missing) == {"psnr", "ssim"}
+    assert "clean originals" in photographs.missing["psnr"]
 
 
-def test_a_package_that_the_standard_computes_with_is_named_too(
-    monkeypatch: pytest.MonkeyPatch, nothing: None, tmp_path: Path
-) -> None:
-    """With the weights of Inception at hand but no torch-fidelity, auto goes on with what it can measure."""
-    (tmp_path / CATALOGUE["inception_fid"].file).touch()
-    monkeypatch.setattr(build, "find_spec", lambda name: None)
-    assert suite_of("auto", tmp_path).primary_id("distribution") is None
-    with pytest.raises(UserError, match="the pip package torch-fidelity is missing: install it"):
-        suite_of("standard", tmp_path)
+BAD = {
+    "metrics.definitions.psnr.kind: 'x' is not one of": {"psnr": {"kind": "x"}},
+    "metrics.definitions.a: trunk, window is no option of psnr": {"a": {"kind": "psnr", "window": 1, "trunk": 1}},
+    "metrics.definitions.a: trunk 'resnet' is not one of vgg, alex": {"a": {"kind": "lpips", "trunk": "resnet"}},
+    "metrics.definitions.a: lpips needs trunk": {"a": {"kind": "lpips"}},
+    "metrics.definitions.a: recogniser 'x' is not one of": {"a": {"kind": "identity", "recogniser": "x"}},
+}
 
 
-def test_the_hash_of_inception_is_checked_before_it_is_used(
-    monkeypatch: pytest.MonkeyPatch, nothing: None, tmp_path: Path
-) -> None:
-    (tmp_path / CATALOGUE["inception_fid"].file).write_bytes(b"not inception")
-    monkeypatch.setattr(build, "find_spec", lambda name: "found")
-    with pytest.raises(UserError, match=r"expected 6726825d for .*; delete it and fetch it again"):
-        suite_of("auto", tmp_path)
+@pytest.mark.parametrize("sentence", BAD)
+def test_a_wrong_entry_is_refused_by_its_key(sentence: str) -> None:
+    with pytest.raises(UserError, match=sentence):
+        suite_of("auto", definitions=BAD[sentence], leave_out=[])
+
+
+@pytest.mark.parametrize("key", ["measure", "leave_out"])
+def test_a_pattern_that_fits_nothing_is_refused(key: str) -> None:
+    chosen: dict[str, Sequence[str]] = {key: ["lpisp*"]}
+    with pytest.raises(UserError, match=rf"metrics\.{key}: 'lpisp\*' fits no metric; they are psnr"):
+        suite_of("auto", **chosen)
+
+
+def test_a_file_with_another_hash_is_refused_before_it_is_used(nothing: None, tmp_path: Path) -> None:
+    (tmp_path / CATALOGUE["vgg16"].file).write_bytes(b"no trunk")
+    with pytest.raises(UserError, match=r"expected 397923af for .*; delete it and fetch it again"):
+        suite_of("auto", tmp_path, measure=["lpips/vgg"])
 
 
 def test_lpips_replaces_the_stand_in_once_its_trunks_are_found(lpips_trunks: Path) -> None:
-    suite = suite_of("auto", lpips_trunks)
+    suite = suite_of("auto", lpips_trunks, measure=["psnr", "lpips/vgg", "lpips/alex", "st_lpips"])
     assert {"lpips/vgg", "lpips/alex"} <= set(suite.definitions)
     assert "st_lpips" not in suite.definitions
     assert suite.primary_id("perceptual") == "lpips/vgg"
     assert suite.definitions["lpips/alex"].extractor_sha256 == CATALOGUE["alexnet"].sha256
-    image = torch.rand(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
-    for pair in suite.pairs[2:]:
-        assert torch.equal(pair.measure(image, image), torch.zeros(2))
-        assert (pair.measure(image, image.flip(0)) > 0).all()
+    image = torch.randint(0, 256, (2, 3, 64, 64), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    for restored, is_zero in ((image, True), (image.flip(0), False)):
+        evaluator = suite.evaluator("a")
+        evaluator.update(range(2), restored, image, image)
+        values = evaluator.compute().per_image
+        assert all(((values[name] == 0) == is_zero).all() for name in ("lpips/vgg", "lpips/alex"))
     offline = suite_of("offline", lpips_trunks)
     assert not set(offline.definitions) & STANDARD_IDS
 
@@ -187,11 +263,15 @@ def test_lpips_replaces_the_stand_in_once_its_trunks_are_found(lpips_trunks: Pat
 def test_arcface_replaces_the_stand_in_once_it_is_found(arcface: Path, shared: Path) -> None:
     (arcface / CATALOGUE["mobilefacenet"].file).symlink_to(shared / "weights" / "mobilefacenet" / "mobilefacenet.pt")
     suite = suite_of("auto", arcface)
-    assert [identity.cosine.id for identity in suite.identities] == ["id_arcface_irse50"]
+    assert suite.primary_id("identity") == "id_arcface_irse50"
     assert suite.definitions["id_arcface_irse50"].extractor_sha256 == CATALOGUE["arcface_ir_se50"].sha256
-    assert "stand-ins" not in suite.notice
+    assert "id_mobilefacenet_drop" not in suite.stand_ins
+    assert "id_mobilefacenet" in suite.stand_ins, "it stands for the second recogniser, which is still missing"
     rendered = suite_of("auto", arcface, recogniser=nn.Flatten())
-    assert [identity.cosine.id for identity in rendered.identities] == ["id_rendered", "id_arcface_irse50"]
+    assert [n for n, d in rendered.definitions.items() if d.role == "identity"][:2] == [
+        "id_rendered",
+        "id_arcface_irse50",
+    ]
     assert suite_of("offline", arcface).primary_id("identity") == "id_mobilefacenet"
 
 
@@ -199,17 +279,17 @@ def test_standard_measures_the_fields_own_metrics_only(
     monkeypatch: pytest.MonkeyPatch, lpips_trunks: Path, arcface: Path
 ) -> None:
     """No stand-in and no recogniser of ours, although both are at hand."""
-    publish(monkeypatch, arcface, "inception_fid", {})
     publish(monkeypatch, arcface, "st_lpips_alex", {})
-    monkeypatch.setattr(build, "find_spec", lambda name: "found")
-    monkeypatch.setattr(build, "InceptionFeatures", lambda path, device: lambda image: image.flatten(1)[:, :4])
-    suite = suite_of("standard", arcface, recogniser=nn.Flatten())
-    assert set(suite.definitions) == {"psnr", "ssim", *STANDARD_IDS}
+    suite = suite_of("standard", arcface, recogniser=nn.Flatten(), measure=["psnr", "*lpips*", "id_*"])
+    wanted = {"lpips/vgg", "lpips/alex", "id_arcface_irse50", "id_arcface_irse50_drop"}
+    assert wanted <= set(suite.definitions)
+    assert not [name for name in suite.definitions if "rendered" in name or "st_lpips" in name or "mobile" in name]
+    assert suite.stand_ins == frozenset()
     faces = torch.randint(0, 256, (2, 3, 64, 64), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
     evaluator = suite.evaluator("benchmark")
-    evaluator.update(faces, faces)
+    evaluator.update(range(2), faces, faces, faces)
     result = evaluator.compute()
-    assert {*result.per_image, *result.distribution} == set(suite.definitions)
+    assert set(result.per_image) == set(suite.definitions)
     assert result.per_image["id_arcface_irse50"].min() > 1 - 1e-6
     assert not any(result.failures.values())
 

@@ -1,31 +1,29 @@
-"""Alignment, embeddings and angles of faces."""
-
-import csv
-from pathlib import Path
+"""Alignment of faces, and angles between their embeddings."""
 
 import cv2
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from jaxtyping import Float
 from torch import Tensor
 
-from src.checkpoints.catalogue import load_weights
 from src.faces.template import FFHQ_TEMPLATE
+from src.metrics.arcface_alignment import ARCFACE_TEMPLATE, align, similarity_transform
+from src.metrics.definition import MetricDefinition
+from src.metrics.face_batch import FaceBatch, FeatureStore
 from src.metrics.identity import (
-    ARCFACE_TEMPLATE,
-    ArcFaceEmbedder,
-    MobileFaceNetEmbedder,
-    RenderedFaceEmbedder,
-    align,
+    Identity,
+    IdentityDrop,
+    IdentityDropKind,
+    IdentityKind,
+    IdentityToInput,
+    IdentityToInputKind,
     cosine,
     degrees,
-    identity_definitions,
-    similarity_transform,
 )
-from src.metrics.verification import area_under_curve
-
-POINTS = ("left_eye", "right_eye", "nose", "mouth_left", "mouth_right")
+from src.metrics.kind import BuildContext
+from src.metrics.metric import FaceMetric
+from src.metrics.suite import MetricSuite
 
 
 def blobs(points: np.ndarray, height: int, width: int, sigma: float) -> np.ndarray:
@@ -95,74 +93,51 @@ def test_faces_without_landmarks_use_the_ffhq_template_at_their_size() -> None:
     torch.testing.assert_close(align(picture, None), align(picture, landmarks))
 
 
-def table(path: Path) -> list[dict[str, str]]:
-    return list(csv.DictReader(path.read_text().splitlines()))
+class PlaneEmbedder:
+    """Embeds a face as the unit vector at the angle of its red level, in degrees; no face in a black one."""
+
+    key = "plane"
+
+    def __init__(self) -> None:
+        self.passes = 0
+
+    def __call__(self, image: Float[Tensor, "b 3 h w"], landmarks: Float[Tensor, "b 5 2"] | None) -> Tensor:
+        self.passes += 1
+        angle = image[:, 0].mean((1, 2)) * 180
+        rows = torch.stack([torch.cos(angle * torch.pi / 180), torch.sin(angle * torch.pi / 180)], dim=1)
+        return rows.where((angle > 0)[:, None], torch.nan)
 
 
-def id_pairs(shared: Path) -> tuple[dict[str, int], Tensor, Tensor]:
-    folder = shared / "data" / "faces_id_pairs"
-    rows = table(folder / "faces.csv")
-    faces = np.stack([np.asarray(Image.open(folder / row["file"]).convert("RGB")) for row in rows])
-    points = [[[float(row[f"{name}_{axis}"]) for axis in "xy"] for name in POINTS] for row in rows]
-    images = torch.from_numpy(faces).permute(0, 3, 1, 2).float() / 255
-    return {row["file"]: index for index, row in enumerate(rows)}, images, torch.tensor(points)
+def at_angles(*angles: float) -> Tensor:
+    return (torch.tensor(angles) / 180).view(-1, 1, 1, 1).expand(-1, 3, 4, 4)
 
 
-def test_aligned_crops_and_embeddings_equal_the_expected_ones(shared: Path) -> None:
-    expected = np.load(shared / "weights" / "mobilefacenet" / "expected.npz")
-    index, images, points = id_pairs(shared)
-    chosen = [index[str(name)] for name in expected["files"]]
-    crops = align(images[chosen], points[chosen]).permute(0, 2, 3, 1).numpy() * 255
-    assert np.abs(crops - expected["aligned_rgb_112"]).mean() < 1
-    embed = MobileFaceNetEmbedder(load_weights("mobilefacenet", str(shared / "weights")), torch.device("cpu"))
-    wanted = torch.nn.functional.normalize(torch.from_numpy(expected["embedding"]))
-    assert (cosine(embed(images[chosen], points[chosen]), wanted) > 0.995).all()
+def definition(name: str) -> MetricDefinition:
+    return MetricDefinition(id=name, role="r", direction="higher", range="r", formula="f", source="s")
 
 
-def test_mobilefacenet_tells_persons_apart(shared: Path) -> None:
-    embed = MobileFaceNetEmbedder(load_weights("mobilefacenet", str(shared / "weights")), torch.device("cpu"))
-    index, images, points = id_pairs(shared)
-    embeddings = embed(images, points)
-    torch.testing.assert_close(embeddings.norm(dim=1), torch.ones(len(index)))
-    pairs = table(shared / "data" / "faces_id_pairs" / "pairs.csv")
-    first, second = (embeddings[[index[pair[side]] for pair in pairs]] for side in ("file_x", "file_y"))
-    cosines = cosine(first, second).numpy()
-    same = np.array([pair["same"] == "1" for pair in pairs])
-    assert cosines[same].mean() > 0.6
-    assert cosines[~same].mean() < 0.3
-    assert area_under_curve(cosines, same) > 0.99
-
-
-def test_a_face_without_landmarks_among_others_gives_nan(shared: Path) -> None:
-    embed = MobileFaceNetEmbedder(load_weights("mobilefacenet", str(shared / "weights")), torch.device("cpu"))
-    points = torch.tensor(FFHQ_TEMPLATE).repeat(2, 1, 1) / 4
-    points[1, 3, 0] = torch.nan
-    torch.manual_seed(0)
-    embeddings = embed(torch.rand(2, 3, 128, 128), points)
-    assert embeddings[0].isfinite().all()
-    assert embeddings[1].isnan().all()
-
-
-def test_arcface_is_facexlibs_network_on_aligned_faces_in_the_signed_range() -> None:
-    arch = pytest.importorskip("facexlib.recognition.arcface_arch")
-    torch.manual_seed(0)
-    network = arch.Backbone(num_layers=50, drop_ratio=0.6, mode="ir_se").eval()
-    face = torch.rand(1, 3, 96, 96)
-    measured = ArcFaceEmbedder(network.state_dict(), torch.device("cpu"))(face, None)
-    with torch.inference_mode():
-        expected = network(align(face, None) * 2 - 1)
-    assert measured.shape == (1, 512)
-    torch.testing.assert_close(measured, expected)
-
-
-def test_the_rendered_recogniser_gets_the_network_range() -> None:
-    class Recorder(torch.nn.Module):
-        def forward(self, image: Tensor) -> Tensor:
-            return image.mean((2, 3)) * 5
-
-    embed = RenderedFaceEmbedder(Recorder())
-    measured = embed(torch.tensor([0.0, 0.5, 1.0]).view(1, 3, 1, 1).expand(1, 3, 4, 4), None)
-    torch.testing.assert_close(measured, torch.tensor([[-1.0, 0.0, 1.0]]) / 2**0.5)
+def test_similarity_drop_and_likeness_to_the_input_share_three_passes_and_count_lost_faces() -> None:
+    """Angles of truth, input and restored face: 90, 60, 80; then 40, 70, 100; then a face that is lost."""
+    embed = PlaneEmbedder()
+    views = {"truth": at_angles(90, 40, 90), "input": at_angles(60, 70, 60), "restored": at_angles(80, 100, 0)}
+    batch = FaceBatch(views, None, (0, 1, 2), FeatureStore())
+    metrics: list[FaceMetric] = [
+        Identity(embed, definition("id"), definition("id_degrees")),
+        IdentityDrop(embed, definition("drop")),
+        IdentityToInput(embed, definition("to_input")),
+    ]
+    measured = {name: values.numpy() for metric in metrics for name, values in metric.measure(batch).items()}
+    cosines = {angle: np.cos(np.deg2rad(angle)) for angle in (10, 20, 30, 60)}
+    expected = {
+        "id": [cosines[10], cosines[60], np.nan],
+        "id_degrees": [10, 60, np.nan],
+        "drop": [cosines[30] - cosines[10], cosines[30] - cosines[60], np.nan],
+        "to_input": [cosines[20], cosines[30], np.nan],
+    }
+    assert measured.keys() == expected.keys()
+    for name, values in expected.items():
+        np.testing.assert_allclose(measured[name], values, rtol=0, atol=2e-4 if name == "id_degrees" else 1e-6)
+    assert embed.passes == 3
 
 
 def test_degrees_of_known_cosines() -> None:
@@ -180,11 +155,51 @@ def test_equal_and_opposite_embeddings_stay_inside_the_clamp() -> None:
     np.testing.assert_allclose(degrees(opposite).numpy(), 180 - limit)
 
 
-def test_one_recogniser_has_two_definitions() -> None:
-    similarity, angle = identity_definitions("id_x", "source", "ab")
-    assert (similarity.id, similarity.direction, angle.id, angle.direction) == (
-        "id_x",
-        "higher",
-        "id_x_degrees",
-        "lower",
-    )
+class Convolution(torch.nn.Module):
+    """A recogniser of random weights."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.layers = torch.nn.Sequential(
+            torch.nn.Conv2d(3, 8, 5, 4), torch.nn.Tanh(), torch.nn.Flatten(), torch.nn.Linear(8 * 7 * 7, 6)
+        )
+
+    def forward(self, image: Tensor) -> Tensor:
+        return self.layers(image)
+
+
+def rendered_context() -> BuildContext:
+    return BuildContext(None, torch.device("cpu"), rendered_recogniser=(Convolution(), "ab" * 32))
+
+
+def test_a_kind_names_its_recogniser_and_what_it_looks_at() -> None:
+    context = rendered_context()
+    kinds = {"id_x": IdentityKind, "id_x_drop": IdentityDropKind, "id_x_to_input": IdentityToInputKind}
+    metrics = [kind("rendered").build(name, context) for name, kind in kinds.items()]
+    definitions = [definition for metric in metrics for definition in metric.definitions]
+    assert [(d.id, d.role, d.direction, d.needs) for d in definitions] == [
+        ("id_x", "identity", "higher", ("truth",)),
+        ("id_x_degrees", "identity_degrees", "lower", ("truth",)),
+        ("id_x_drop", "identity_drop", "lower", ("truth", "input")),
+        ("id_x_to_input", "identity_to_input", "higher", ("input",)),
+    ]
+    assert {d.extractor_sha256 for d in definitions} == {"ab" * 32}
+    without = BuildContext(None, torch.device("cpu"))
+    assert IdentityKind("rendered").missing(without) == ["it recognises rendered faces only, and these are others"]
+    with pytest.raises(ValueError, match="recogniser 'sphereface' is not one of rendered, arcface_irse50"):
+        IdentityKind("sphereface")
+
+
+def test_identity_is_in_float32_under_autocast() -> None:
+    suite = MetricSuite([IdentityKind("rendered").build("id_x", rendered_context())], torch.device("cpu"))
+    generator = torch.Generator().manual_seed(1)
+    restored, truth = torch.randint(0, 256, (2, 2, 3, 32, 32), dtype=torch.uint8, generator=generator)
+    values = []
+    for enabled in (False, True):
+        evaluator = suite.evaluator(f"benchmark {enabled}")
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=enabled):
+            evaluator.update([0, 1], restored, truth)
+        values.append(evaluator.compute().per_image["id_x"])
+    np.testing.assert_array_equal(values[0], values[1])
+    assert (values[0] < 0.999).all()

@@ -8,6 +8,7 @@ from src.metrics.statistics import (
     bootstrap_mean,
     paired_bootstrap,
     significantly_better,
+    worst_decile,
 )
 
 
@@ -63,3 +64,33 @@ def test_nothing_is_claimed_from_too_few_or_equal_images() -> None:
     assert not significantly_better(enough, enough, "higher")
     assert np.isnan(bootstrap_mean(np.array([1.0])).low)
     assert np.isnan(bootstrap_mean(np.array([np.nan])).mean)
+
+
+def test_the_worst_tenth_is_on_the_bad_side_and_rounded_down() -> None:
+    values = np.random.default_rng(7).permutation(np.arange(100.0, dtype=np.float32))
+    assert worst_decile(values, "higher", 200).mean == pytest.approx(np.arange(10).mean())
+    assert worst_decile(values, "lower", 200).mean == pytest.approx(np.arange(90, 100).mean())
+    nineteen = worst_decile(values[values < 19], "lower", 200)
+    assert (nineteen.mean, nineteen.n) == (18, 1)
+    holed = worst_decile(np.append(values, np.nan), "lower", 200)
+    assert (holed.n, holed.dropped) == (10, 1)
+    assert holed.mean == worst_decile(values, "lower", 200).mean
+    mirrored = worst_decile(-values, "higher", 200)
+    lower = worst_decile(values, "lower", 200)
+    assert (mirrored.mean, mirrored.low, mirrored.high) == pytest.approx((-lower.mean, -lower.high, -lower.low))
+
+
+def test_the_interval_of_the_worst_tenth_is_that_of_sorted_resamples() -> None:
+    rng = np.random.default_rng(8)
+    values = rng.gamma(2.0, 1.0, 85)
+    draws = np.sort(values[rng.integers(85, size=(40_000, 85))], axis=1)
+    expected = np.percentile(draws[:, -8:].mean(axis=1), [2.5, 97.5])
+    found = worst_decile(values, "lower", 40_000, seed=9)
+    assert found.n == 8
+    assert (found.low, found.high) == pytest.approx(tuple(expected), rel=0.01)
+
+
+def test_the_worst_of_one_and_of_none() -> None:
+    assert worst_decile(np.array([2.0, np.nan]), "lower").mean == 2.0
+    assert np.isnan(worst_decile(np.array([2.0]), "lower").low)
+    assert worst_decile(np.array([np.nan]), "lower").n == 0

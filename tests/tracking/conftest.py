@@ -1,44 +1,32 @@
-"""Reads what an offline W&B run wrote (conventions.md 5.3)."""
+"""Offline runs, written once for all tests of the W&B view."""
 
-import struct
-from collections.abc import Iterator
+import os
+import subprocess
+import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-HEADER, BLOCK, HEAD = 7, 32 * 1024, 7
-FULL, FIRST, LAST = 1, 2, 4
-
-
-def _payloads(data: bytes) -> Iterator[bytes]:
-    assert data[:4] == b":W&B"
-    position, parts = HEADER, []
-    while position + HEAD <= len(data):
-        if BLOCK - position % BLOCK < HEAD:
-            position += BLOCK - position % BLOCK
-            continue
-        _, length, kind = struct.unpack_from("<IHB", data, position)
-        position += HEAD
-        parts.append(data[position : position + length])
-        position += length
-        if kind in (FULL, LAST):
-            yield b"".join(parts)
-            parts = []
-
-
-def _records(path: Path) -> list[Any]:
-    from wandb.proto.wandb_internal_pb2 import Record
-
-    found = []
-    for payload in _payloads(path.read_bytes()):
-        record = Record()
-        record.ParseFromString(payload)
-        found.append(record)
-    return found
-
 
 @pytest.fixture
-def wandb_records() -> Any:
-    """A function from a `.wandb` file to its protobuf records."""
-    return _records
+def no_account(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Environment without W&B settings; returns the netrc file that is looked at."""
+    for name in [key for key in os.environ if key.startswith("WANDB_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    return tmp_path / "netrc"
+
+
+@pytest.fixture(scope="session")
+def offline_runs(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run store as it arrives on a machine with internet: written in one place, moved to another. Not to be changed."""
+    folder = tmp_path_factory.mktemp("offline")
+    home = folder / "home"
+    home.mkdir()
+    plain = {name: value for name, value in os.environ.items() if not name.startswith("WANDB_")}
+    environment = {**plain, "PYTHONPATH": str(root), "HOME": str(home), "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, str(root / "tests" / "tracking" / "offline_runs.py"), "written"]
+    done = subprocess.run(command, env=environment, cwd=folder, capture_output=True, text=True, timeout=200)
+    assert done.returncode == 0, done.stderr
+    assert not list(home.rglob("*wandb*")), "files outside the run folder would be lost when it is copied"
+    return (folder / "written").rename(folder / "moved")

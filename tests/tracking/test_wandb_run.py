@@ -1,10 +1,8 @@
 """The W&B view: where it goes, and what an offline run holds."""
 
+import hashlib
 import json
-import os
 import subprocess
-import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,53 +11,14 @@ import pytest
 
 from src.settings.commands import LoggerSettings
 from src.settings.errors import UserError
-from src.tracking.wandb_run import wandb_mode
+from src.tracking.wandb_run import evaluation_run, wandb_mode
+from tests.tracking.offline_file import config_of, items, messages, summary_of
 
-SCRIPT = """
-import sys
-from dataclasses import replace
-from pathlib import Path
-import numpy as np
-import pandas as pd
-from src.settings.commands import LoggerSettings
-from src.tracking.records import Cost, MetricValue, Record, StoredRecord, write_record
-from src.tracking.wandb_run import finish, lightning_logger, log_evaluation
-
-folder = Path(sys.argv[1])
-settings = LoggerSettings(kind="wandb", project="suite", entity=None, mode="auto", tags=["test"])
-logger = lightning_logger(settings, run_dir=folder, run_id="abc123", name="tiny-cft", group="sweep", job_type="cft",
-                          config={"seed": 3, "commit": "0123"})
-try:
-    for iteration in range(500):
-        logger.log_metrics({"train/loss": 1.0 / (1 + iteration), "train/iteration": iteration}, step=2 * iteration)
-    definition = {"id": "psnr", "role": "psnr", "direction": "higher"}
-    record = Record(study="s", arm="all_fixed", stage="cft", run="r", identity="abc123", created="2030", question="",
-        seed=3, restorer="codeformer", fidelity=0.5, adain=None, baseline=False, status="finished", reason=None,
-        commit="0123", dirty=False, command="", config={}, benchmark={}, weights={},
-        metrics={"psnr": MetricValue(definition, 23.5, 2, 0, None)})
-    table = pd.DataFrame({"name": ["face_0", "face_1"], "psnr": [23.0, 24.0]})
-    write_record(folder / "w0.5", record, table)
-    baseline = replace(record, arm="input", baseline=True, fidelity=None,
-                       metrics={"psnr": MetricValue(definition, 20.0, 2, 0, None)})
-    stored = [StoredRecord(record, folder / "w0.5"), StoredRecord(baseline, folder / "none")]
-    picture = np.zeros((8, 8, 3), np.uint8)
-    log_evaluation(logger.experiment, stored, {"face_1": {"LQ": picture, "w=0.5": picture, "HQ": picture + 255}})
-finally:
-    finish()
-"""
+Logs = dict[str, list[Any]]
 
 
-def _settings(mode: str) -> LoggerSettings:
-    return LoggerSettings(kind="wandb", project="p", entity=None, mode=mode, tags=[])
-
-
-@pytest.fixture
-def no_account(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Environment without W&B settings; returns the netrc file that is looked at."""
-    for name in [key for key in os.environ if key.startswith("WANDB_")]:
-        monkeypatch.delenv(name)
-    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
-    return tmp_path / "netrc"
+def _settings(mode: str, kind: str = "wandb") -> LoggerSettings:
+    return LoggerSettings(kind=kind, project="p", entity=None, mode=mode, tags=[], checkpoint=False)
 
 
 def test_mode(no_account: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -80,60 +39,97 @@ def test_mode(no_account: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert wandb_mode(_settings("online")) == "online"
 
 
-def test_an_offline_run_holds_what_was_logged(
-    root: Path, tmp_path: Path, no_account: Path, wandb_records: Callable[[Path], list[Any]]
-) -> None:
-    home = tmp_path / "home"
-    home.mkdir()
-    environment = {**os.environ, "PYTHONPATH": str(root), "HOME": str(home), "OMP_NUM_THREADS": "1"}
-    run = tmp_path / "run"
-    command = [sys.executable, "-c", SCRIPT, str(run)]
-    done = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=200)
-    assert done.returncode == 0, done.stderr
-    files = list(run.glob("wandb/offline-run-*-abc123/run-abc123.wandb"))
-    assert len(files) == 1
-    assert not list(home.rglob("*wandb*")), "files outside the run folder would be lost when it is copied"
-    records = wandb_records(files[0])
-    _check_identity(records)
-    _check_curves(records)
-    _check_evaluation(records, files[0].parent)
+def test_no_logger_no_run(tmp_path: Path) -> None:
+    given: dict[str, Any] = {"folder": tmp_path, "run_id": "x", "name": "x", "group": "g", "config": {}}
+    with evaluation_run(_settings("auto", kind="none"), **given) as run:
+        assert run is None
+    assert not list(tmp_path.iterdir())
 
 
-def _check_identity(records: list[Any]) -> None:
-    run = next(record.run for record in records if record.HasField("run"))
-    assert (run.run_id, run.project, run.display_name) == ("abc123", "suite", "tiny-cft")
-    assert (run.run_group, run.job_type, list(run.tags)) == ("sweep", "cft", ["test"])
-    config = {item.key: json.loads(item.value_json) for item in run.config.update}
-    assert (config["seed"], config["commit"]) == (3, "0123")
-    axes = {record.metric.glob_name: record.metric.step_metric for record in records if record.HasField("metric")}
+@pytest.fixture(scope="module")
+def logs(offline_runs: Path) -> Logs:
+    """Records of the three offline runs: the stopped and the continued part of a training, and an evaluation."""
+    paths = sorted(offline_runs.glob("cft/run/wandb/offline-run-*-abc123/run-abc123.wandb"))
+    evaluations = list(offline_runs.glob("evaluations/broken/wandb/offline-run-*-eval99/run-eval99.wandb"))
+    names = ("stopped", "continued", "evaluation")
+    return {name: messages(path) for name, path in zip(names, [*paths, *evaluations], strict=True)}
+
+
+def test_a_run_says_what_it_is(logs: Logs, root: Path) -> None:
+    for part in ("stopped", "continued"):
+        run = next(record.run for record in logs[part] if record.HasField("run"))
+        assert (run.run_id, run.project, run.display_name) == ("abc123", "suite", "tiny-cft")
+        assert (run.run_group, run.job_type) == ("sweep", "cft")
+        assert sorted(run.tags) == ["cft", "codeformer", "mine", "synthetic_faces", "tiny64"]
+        config = config_of(logs[part])
+        assert (config["seed"], config["commit"], config["cft"]) == (3, "0123", {"adain": True})
+        assert isinstance(config["dirty"], bool)
+    assert config_of(logs["continued"])["benchmark_hash"] == "bench"
+
+
+def test_curves_stand_over_iterations_in_both_parts(logs: Logs) -> None:
+    both = [*logs["stopped"], *logs["continued"]]
+    axes = {record.metric.glob_name: record.metric.step_metric for record in both if record.HasField("metric")}
     assert (axes["train/*"], axes["val/*"]) == ("train/iteration", "train/iteration")
+    rows = [items(record.history) for record in both if record.HasField("history")]
+    losses = [(row["train/iteration"], row["train/loss"]) for row in rows if "train/loss" in row]
+    assert losses == [(iteration, 1.0 / (1 + iteration)) for iteration in range(500)]
 
 
-def _check_curves(records: list[Any]) -> None:
-    rows = [_items(record.history) for record in records if record.HasField("history")]
-    losses = {row["train/iteration"]: row["train/loss"] for row in rows if "train/loss" in row}
-    assert losses == {iteration: 1.0 / (1 + iteration) for iteration in range(500)}
+def test_final_numbers_are_plain_numbers_of_the_summary(logs: Logs) -> None:
+    final = {key: value for key, value in summary_of(logs["continued"]).items() if key.startswith("final/psnr")}
+    assert final == {"final/psnr": 23.5, "final/psnr@w0_5": 23.5, "final/psnr@input": 20.0}
 
 
-def _check_evaluation(records: list[Any], folder: Path) -> None:
-    summary: dict[str, Any] = {}
-    for record in records:
-        if record.HasField("summary"):
-            summary |= _items(record.summary, "update")
-    assert summary["final/psnr@w0.5"] == 23.5
-    assert summary["final/psnr@input"] == 20.0
-    assert len(list(folder.glob("files/media/table/final/faces*.table.json"))) == 1
-    artifacts = [record.artifact for record in records if record.HasField("artifact")]
-    assert [artifact.type for artifact in artifacts] == ["run_table"]
-    staged = {entry.path: Path(entry.local_path) for entry in artifacts[0].manifest.contents}
-    assert all(path.is_relative_to(folder.parent) for path in staged.values())
+def test_the_face_table_has_a_row_a_face(logs: Logs, offline_runs: Path) -> None:
+    staged = {
+        entry.path: _where_it_lies_now(entry.local_path, offline_runs)
+        for artifact in _artifacts(logs["continued"], "run_table")
+        for entry in artifact.manifest.contents
+    }
     table = json.loads(staged["final/faces.table.json"].read_text())
-    assert table["columns"] == ["name", "LQ", "w=0.5", "HQ", "psnr@w0.5"]
-    (row,) = table["data"]
-    assert (row[0], row[-1]) == ("face_1", 24.0)
-    levels = [cv2.imread(str(staged[picture["path"]])).mean() for picture in row[1:4]]
-    assert levels == [0.0, 0.0, 255.0]
+    assert table["columns"] == ["id", "severity", "LQ", "w=0.5", "HQ", "psnr@w0.5"]
+    measured, failed = table["data"]
+    assert (measured[0], measured[1], measured[-1]) == ("face_0", 2.0, 23.0)
+    assert (failed[0], failed[1], failed[-1]) == ("face_1", 16.0, None)
+    assert [cv2.imread(str(staged[picture["path"]])).mean() for picture in measured[2:5]] == [0.0, 0.0, 255.0]
+    picture = {key: value for key, value in summary_of(logs["continued"]).items() if key.startswith("final/face_grid/")}
+    (stored,) = offline_runs.glob(f"cft/run/wandb/offline-run-*/files/{picture['final/face_grid/path']}")
+    assert cv2.imread(str(stored)).shape[:2] == (picture["final/face_grid/height"], picture["final/face_grid/width"])
 
 
-def _items(message: Any, field: str = "item") -> dict[str, Any]:
-    return {item.key or "/".join(item.nested_key): json.loads(item.value_json) for item in getattr(message, field)}
+def test_a_checkpoint_is_a_reference_unless_it_is_to_be_uploaded(logs: Logs, offline_runs: Path) -> None:
+    found = {artifact.name: artifact for artifact in _artifacts(logs["continued"], "model")}
+    assert set(found) == {"cft-all_fixed", "uploaded"}
+    sha256 = {"codeformer.safetensors": hashlib.sha256(b"weights").hexdigest()}
+    for artifact in found.values():
+        assert "final" in artifact.aliases
+        assert json.loads(artifact.metadata)["sha256"] == sha256
+        assert [entry.path for entry in artifact.manifest.contents] == ["codeformer.safetensors"]
+    assert json.loads(found["cft-all_fixed"].metadata)["arm"] == "all_fixed"
+    (reference,) = found["cft-all_fixed"].manifest.contents
+    assert reference.ref.startswith("file://")
+    assert not reference.local_path
+    (upload,) = found["uploaded"].manifest.contents
+    weights = offline_runs / "cft/run/weights/codeformer.safetensors"
+    assert _where_it_lies_now(upload.local_path, offline_runs) == weights, "a copy for the upload doubles the storage"
+
+
+def test_an_evaluation_is_a_run_of_its_own_that_ends_even_if_it_fails(logs: Logs, root: Path) -> None:
+    run = next(record.run for record in logs["evaluation"] if record.HasField("run"))
+    assert (run.run_id, run.run_group, run.job_type) == ("eval99", "sweep", "evaluate")
+    (end,) = [record.exit for record in logs["evaluation"] if record.HasField("exit")]
+    assert end.exit_code == 1
+    config = config_of(logs["evaluation"])
+    assert config["seed"] == 7
+    here = subprocess.run(["git", "rev-parse", "--verify", "HEAD"], cwd=root, capture_output=True, text=True)
+    assert config["commit"] == (here.stdout.strip() or "unknown")
+
+
+def _artifacts(records: list[Any], kind: str) -> list[Any]:
+    return [record.artifact for record in records if record.HasField("artifact") and record.artifact.type == kind]
+
+
+def _where_it_lies_now(path: str, store: Path) -> Path:
+    """The store was moved after it was written."""
+    return store / Path(path).relative_to(store.parent / "written")

@@ -26,9 +26,20 @@ function styled(node, properties) {
   return node;
 }
 
+// The text may be broken behind underscores, hyphens and slashes.
+function breakable(text) {
+  return String(text)
+    .split(/(?<=[_/-])(?=.)/)
+    .flatMap((piece, index) => (index ? [el("wbr"), piece] : [piece]));
+}
+
 function facts(pairs) {
   const shown = pairs.filter(([, value]) => value !== null && value !== undefined && value !== "");
-  return el("dl", { class: "facts" }, shown.map(([name, value]) => [el("dt", null, name), el("dd", null, value)]));
+  return el(
+    "dl",
+    { class: "facts" },
+    shown.map(([name, value]) => [el("dt", null, name), el("dd", null, value)]),
+  );
 }
 
 function folded(title, ...content) {
@@ -36,7 +47,11 @@ function folded(title, ...content) {
 }
 
 function list(sentences) {
-  return el("ul", null, sentences.map((sentence) => el("li", null, sentence)));
+  return el(
+    "ul",
+    null,
+    sentences.map((sentence) => el("li", null, sentence)),
+  );
 }
 
 function choice(name, label, value, checked, changed) {

@@ -17,8 +17,7 @@ class Labels {
     const { left, right, top, bottom } = this.frame.plot;
     if (box.left < left || box.right > right || box.top < top - 6 || box.bottom > bottom) return false;
     return this.taken.every(
-      (other) =>
-        box.right < other.left || box.left > other.right || box.bottom < other.top || box.top > other.bottom,
+      (other) => box.right < other.left || box.left > other.right || box.bottom < other.top || box.top > other.bottom,
     );
   }
 
@@ -26,7 +25,16 @@ class Labels {
   add(text, x, y, style) {
     const width = text.length * LETTER;
     for (const gap of [7, 16]) {
-      for (const [dx, dy] of [[1, -1], [-1, -1], [1, 1], [-1, 1], [1, 0], [-1, 0], [0, -1], [0, 1]]) {
+      for (const [dx, dy] of [
+        [1, -1],
+        [-1, -1],
+        [1, 1],
+        [-1, 1],
+        [1, 0],
+        [-1, 0],
+        [0, -1],
+        [0, 1],
+      ]) {
         const left = dx > 0 ? x + gap : dx < 0 ? x - gap - width : x - width / 2;
         const top = dy > 0 ? y + gap - 3 : dy < 0 ? y - gap - LINE + 3 : y - LINE / 2;
         const box = { left, right: left + width, top, bottom: top + LINE };

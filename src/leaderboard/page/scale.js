@@ -19,7 +19,8 @@ function roundStep(span, count) {
   return power * [1, 2, 5, 10].find((factor) => factor * power >= rough);
 }
 
-function ticks(low, high, count) {
+function ticks(from, to, count) {
+  const [low, high] = [Math.min(from, to), Math.max(from, to)];
   const step = roundStep(high - low, count);
   const found = [];
   for (let index = Math.ceil(low / step); index * step <= high + step * 1e-9; index++) found.push(index * step);
@@ -38,12 +39,16 @@ function canvas(box, label, ratio) {
 
 function yAxis(frame, scale, title) {
   const { left, right, top, bottom } = frame.plot;
-  const { values, digits } = ticks(scale.low, scale.high, (bottom - top) / 55);
+  const { values, digits } = ticks(scale.low, scale.high, (bottom - top) / 45);
   const lines = values.map((value) => [
     svg("line", { class: "grid", x1: left, x2: right, y1: scale(value), y2: scale(value) }),
     svg("text", { class: "tick-label", x: left - 7, y: scale(value) + 4, "text-anchor": "end" }, fixed(value, digits)),
   ]);
-  const turned = { class: "axis-title", transform: `translate(13 ${(top + bottom) / 2}) rotate(-90)`, "text-anchor": "middle" };
+  const turned = {
+    class: "axis-title",
+    transform: `translate(13 ${(top + bottom) / 2}) rotate(-90)`,
+    "text-anchor": "middle",
+  };
   frame.root.append(...lines.flat(), svg("text", turned, title));
 }
 
@@ -52,7 +57,11 @@ function xAxis(frame, scale, title) {
   const { values, digits } = ticks(scale.low, scale.high, (right - left) / 80);
   const marks = values.map((value) => [
     svg("line", { class: "axis", x1: scale(value), x2: scale(value), y1: bottom, y2: bottom + 4 }),
-    svg("text", { class: "tick-label", x: scale(value), y: bottom + 17, "text-anchor": "middle" }, fixed(value, digits)),
+    svg(
+      "text",
+      { class: "tick-label", x: scale(value), y: bottom + 17, "text-anchor": "middle" },
+      fixed(value, digits),
+    ),
   ]);
   const line = svg("line", { class: "axis", x1: left, x2: right, y1: bottom, y2: bottom });
   const name = { class: "axis-title", x: (left + right) / 2, y: bottom + 35, "text-anchor": "middle" };

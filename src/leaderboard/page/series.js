@@ -1,22 +1,35 @@
 // Every arm has one colour and one shape, in the table and in all charts.
 
 const COLOURS = 8;
+// Outlines of a radius of about one; a circle has none.
 const SHAPES = [
-  (r) => `M${-r},0a${r},${r} 0 1,0 ${2 * r},0a${r},${r} 0 1,0 ${-2 * r},0Z`,
-  (r) => `M${-0.88 * r},${-0.88 * r}h${1.76 * r}v${1.76 * r}h${-1.76 * r}Z`,
-  (r) => `M0,${-1.15 * r}L${1.1 * r},${0.8 * r}H${-1.1 * r}Z`,
-  (r) => `M0,${-1.25 * r}L${1.25 * r},0L0,${1.25 * r}L${-1.25 * r},0Z`,
-  (r) => `M0,${1.15 * r}L${1.1 * r},${-0.8 * r}H${-1.1 * r}Z`,
-  (r) => `M${-1.15 * r},0L${0.8 * r},${-1.1 * r}V${1.1 * r}Z`,
-  (r) => `M${1.15 * r},0L${-0.8 * r},${-1.1 * r}V${1.1 * r}Z`,
-  (r) => `M${-0.5 * r},${-1.1 * r}h${r}L${1.1 * r},0L${0.5 * r},${1.1 * r}h${-r}L${-1.1 * r},0Z`,
-  (r) => `M${-0.4 * r},${-1.1 * r}h${0.8 * r}v${0.7 * r}h${0.7 * r}v${0.8 * r}h${-0.7 * r}v${0.7 * r}h${-0.8 * r}v${-0.7 * r}h${-0.7 * r}v${-0.8 * r}h${0.7 * r}Z`,
+  null,
+  polygon([-0.88, -0.88], [0.88, -0.88], [0.88, 0.88], [-0.88, 0.88]),
+  polygon([0, -1.15], [1.1, 0.8], [-1.1, 0.8]),
+  polygon([0, -1.25], [1.25, 0], [0, 1.25], [-1.25, 0]),
+  polygon([0, 1.15], [1.1, -0.8], [-1.1, -0.8]),
+  polygon([-1.15, 0], [0.8, -1.1], [0.8, 1.1]),
+  polygon([1.15, 0], [-0.8, -1.1], [-0.8, 1.1]),
+  polygon([-0.55, -1], [0.55, -1], [1.15, 0], [0.55, 1], [-0.55, 1], [-1.15, 0]),
+  polygon([0, -1.2], [1.15, -0.35], [0.7, 1], [-0.7, 1], [-1.15, -0.35]),
 ];
 const BASELINE_SHAPES = [
-  (r) => `M${-r},${-r}L${r},${r}M${-r},${r}L${r},${-r}`,
-  (r) => `M${-1.2 * r},0H${1.2 * r}M0,${-1.2 * r}V${1.2 * r}`,
-  (r) => `M${-1.2 * r},0H${1.2 * r}`,
+  lines([-1, -1, 1, 1], [-1, 1, 1, -1]),
+  lines([-1.2, 0, 1.2, 0], [0, -1.2, 0, 1.2]),
+  lines([-1.2, 0, 1.2, 0]),
 ];
+
+function polygon(...points) {
+  return (r) => `M${points.map(([x, y]) => `${x * r},${y * r}`).join("L")}Z`;
+}
+
+function lines(...segments) {
+  return (r) => segments.map(([x1, y1, x2, y2]) => `M${x1 * r},${y1 * r}L${x2 * r},${y2 * r}`).join("");
+}
+
+function circle(r) {
+  return `M${-r},0a${r},${r} 0 1,0 ${2 * r},0a${r},${r} 0 1,0 ${-2 * r},0Z`;
+}
 
 // Arms in the order of the ranking, baselines last: arm name to its number, class and shape.
 function seriesOf(rows) {
@@ -31,7 +44,7 @@ function seriesOf(rows) {
     const index = baseline ? plain++ : arms++;
     const shapes = baseline ? BASELINE_SHAPES : SHAPES;
     const style = baseline ? "baseline" : `s${index % COLOURS}`;
-    series.set(name, { number: series.size, name, baseline, style, shape: shapes[index % shapes.length] });
+    series.set(name, { number: series.size, name, baseline, style, shape: shapes[index % shapes.length] ?? circle });
   }
   return series;
 }

@@ -7,6 +7,7 @@ const DEFAULTS = {
   filter: "",
   settings: "best",
   baselines: "1",
+  values: "mean",
   intervals: "1",
   hide: "",
   scale: "arms",

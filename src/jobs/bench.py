@@ -1,0 +1,58 @@
+"""What every subject of an evaluation shares: faces, metrics and the severity of each face."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from src.data.benchmark import Benchmark
+from src.jobs.severity import Severity
+from src.metrics.build import MeasuredFaces, missing_metrics, strict_sentence
+from src.metrics.kind import BuildContext
+from src.metrics.suite import MetricSuite
+from src.settings.commands import MetricsSettings
+from src.settings.errors import UserError
+
+HEADLINE_ROLES = ("perceptual", "distribution", "identity", "landmarks", "no_reference")
+
+
+@dataclass(frozen=True)
+class Bench:
+    """A benchmark with the metrics that measure on it."""
+
+    benchmark: Benchmark
+    suite: MetricSuite
+    severity: Severity | None
+
+
+def metric_context(
+    settings: MetricsSettings, device: torch.device, cache: Path, recogniser: tuple[nn.Module, str] | None
+) -> BuildContext:
+    """Where metrics find weights and keep statistics; `recogniser` where the faces are rendered."""
+    return BuildContext(settings.weights_dir, device, cache, recogniser, settings.fetch)
+
+
+def faces_of(benchmark: Benchmark) -> MeasuredFaces:
+    """What metrics have to know of a benchmark's faces."""
+    return MeasuredFaces(benchmark.size, benchmark.hq is not None)
+
+
+def refuse_missing(settings: MetricsSettings, context: BuildContext) -> None:
+    """With `metrics.strict`, stop before any work if a metric lacks something.
+
+    Raises:
+        UserError: one sentence for each metric that cannot be measured.
+    """
+    if settings.strict and (missing := missing_metrics(settings, context)):
+        raise UserError(strict_sentence(missing))
+
+
+def summary_line(suite: MetricSuite) -> str:
+    """What is measured, what stands in, and how many metrics are missing."""
+    chosen = {role: suite.primary_id(role) for role in HEADLINE_ROLES}
+    shown = [f"{role} {name}" for role, name in chosen.items() if name]
+    plain = [name for name in ("psnr", "ssim") if name in suite.definitions]
+    stand_ins = f"; stand-ins: {', '.join(sorted(suite.stand_ins))}" if suite.stand_ins else ""
+    missing = f"; {len(suite.missing)} not measured (each record says which and why)" if suite.missing else ""
+    return f"metrics: {', '.join([*plain, *shown])}{stand_ins}{missing}"

@@ -1,0 +1,50 @@
+"""The processes that evaluate together, as started by `torchrun`."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TypeVar, cast
+
+import torch
+from torch import distributed
+
+Part = TypeVar("Part")
+
+
+@dataclass(frozen=True)
+class Ranks:
+    """This process among `count` ones; a single one talks to nobody."""
+
+    rank: int = 0
+    count: int = 1
+
+    @property
+    def is_first(self) -> bool:
+        """Whether this process writes and prints."""
+        return self.rank == 0
+
+    def share(self, n: int) -> range:
+        """The faces of this process, of `n`: neighbours, at most one more than any other process has."""
+        return range(n * self.rank // self.count, n * (self.rank + 1) // self.count)
+
+    def gather(self, part: Part) -> list[Part]:
+        """The parts of all processes, in each of them; all have to call it."""
+        if self.count == 1:
+            return [part]
+        parts: list[Part | None] = [None] * self.count
+        distributed.all_gather_object(parts, part)
+        return cast(list[Part], parts)
+
+
+@contextmanager
+def joined_ranks(device: torch.device) -> Iterator[Ranks]:
+    """The process group that `torchrun` describes in the environment, or this process alone."""
+    if int(os.environ.get("WORLD_SIZE", "1")) == 1:
+        yield Ranks()
+        return
+    distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    try:
+        yield Ranks(distributed.get_rank(), distributed.get_world_size())
+    finally:
+        distributed.destroy_process_group()

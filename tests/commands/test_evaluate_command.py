@@ -1,0 +1,215 @@
+"""`python -m src.evaluate`: records, pictures and a leaderboard of any restorer; mistakes are one sentence."""
+
+import os
+import subprocess
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hydra import compose, initialize_config_dir
+from omegaconf import OmegaConf
+from PIL import Image
+from torch import nn
+
+from src.checkpoints.network_file import save_network
+from src.config.compose import CONFIG_DIR
+from src.config.schema import register
+from src.config.validate_evaluation import check_evaluation
+from src.data.benchmark_layouts import open_benchmark
+from src.data.image_file import read_rgb, write_png
+from src.evaluate import spelled_out
+from src.jobs.evaluate_job import evaluate_job
+from src.networks import CodeFormer
+from src.settings.commands import EvaluateConfig
+from src.settings.errors import UserError
+from src.tracking.records import SEVERITY_COLUMN, StoredRecord, read_records
+from tests.small_networks import AUTOENCODER, PREDICTOR
+
+SMALL = [
+    "metrics=offline",
+    "metrics.measure=[psnr,ssim]",
+    "metrics.primary=psnr",
+    "metrics.bootstrap_resamples=200",
+    "logger=none",
+    "progress=false",
+]
+COUNT = 7
+
+
+def settings(*words: str) -> EvaluateConfig:
+    """The configuration that the command would use."""
+    register()
+    with initialize_config_dir(str(CONFIG_DIR), version_base="1.3"):
+        composed = compose("evaluate", overrides=spelled_out([*SMALL, *words]))
+    found = OmegaConf.to_object(composed)
+    assert isinstance(found, EvaluateConfig)
+    check_evaluation(found)
+    return found
+
+
+def evaluated(store: Path, *words: str) -> list[StoredRecord]:
+    """The records of the study after this evaluation."""
+    evaluate_job(settings(f"run_store={store}", *words), [f"run_store={store}", *words])
+    return read_records(store / "studies" / "evaluation" / "records").records
+
+
+def arm(records: list[StoredRecord], name: str) -> StoredRecord:
+    (found,) = [stored for stored in records if stored.record.arm == name]
+    return found
+
+
+@pytest.fixture(scope="module")
+def pairs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of pairs: smooth faces and what half the resolution leaves of them."""
+    folder = tmp_path_factory.mktemp("pairs") / "mine"
+    rng = np.random.default_rng(0)
+    for number in range(COUNT):
+        coarse = Image.fromarray(rng.integers(0, 256, (6, 6, 3), np.uint8))
+        truth = coarse.resize((32, 32), Image.Resampling.BICUBIC)
+        write_png(folder / "hq" / f"{number}.png", np.array(truth))
+        small = truth.resize((16 - number, 16 - number)).resize((32, 32))
+        write_png(folder / "lq" / f"{number}.png", np.array(small))
+    return folder
+
+
+def test_a_restorer_and_the_input_get_records_pictures_and_a_leaderboard(
+    pairs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    records = evaluated(tmp_path, "restorer=identity", f"benchmark={pairs}", "size=32", "label=nothing")
+    found = arm(records, "nothing").record
+    assert (found.stage, found.restorer, found.baseline) == ("evaluate", "identity", False)
+    assert arm(records, "input").record.baseline
+    assert found.metrics == arm(records, "input").record.metrics, "returning the input is the input"
+    assert found.metrics["psnr"].n == COUNT
+    assert found.cost is not None
+    assert found.command.startswith("python -m src.evaluate restorer=identity")
+    table = arm(records, "nothing").per_image()
+    assert table is not None
+    assert list(table.columns) == ["name", SEVERITY_COLUMN, "psnr", "ssim"]
+    assert table.psnr.corr(table[SEVERITY_COLUMN]) < -0.9, "a larger error of the input is a lower PSNR"
+    order = table.psnr.sort_values(ascending=False).index
+    rules = {rule: face["name"] for rule, face in found.gallery["faces"].items()}
+    names = table.name.loc[order].tolist()
+    assert rules == {"best": names[0], "median": names[COUNT // 2], "worst": names[-1]}
+    worst = arm(records, "nothing").picture("worst", "restored")
+    assert worst is not None
+    assert np.array_equal(read_rgb(worst), read_rgb(pairs / "lq" / f"{rules['worst']}.png"))
+    printed = capsys.readouterr().out
+    assert f"nothing restored: {COUNT} faces at" in printed
+    assert "images/s with metrics" in printed
+    board = tmp_path / "studies" / "evaluation" / "leaderboard"
+    assert {"leaderboard.md", "leaderboard.csv", "leaderboard.tex", "leaderboard.html"} <= {
+        p.name for p in board.iterdir()
+    }
+
+
+def test_faces_restored_elsewhere_join_the_same_leaderboard(pairs: Path, tmp_path: Path) -> None:
+    benchmark = open_benchmark(pairs, 32)
+    assert benchmark.hq is not None
+    theirs = tmp_path / "theirs"
+    for index, name in enumerate(benchmark.names):
+        blend = (benchmark.lq[index].astype(int) + benchmark.hq[index]) // 2
+        write_png(theirs / f"{Path(name).stem}.png", blend.astype(np.uint8))
+    evaluated(tmp_path, "restorer=identity", f"benchmark={pairs}", "size=32")
+    records = evaluated(
+        tmp_path, "restorer=external", f"root={theirs}", "label=theirs", f"benchmark={pairs}", "size=32"
+    )
+    assert sorted(stored.record.arm for stored in records) == ["identity", "input", "theirs"]
+    found = arm(records, "theirs").record
+    assert found.cost is None
+    assert list(found.weights) == ["files"]
+    assert found.metrics["psnr"].value > arm(records, "identity").record.metrics["psnr"].value + 5
+    (theirs / "0.png").rename(theirs / "zero.png")
+    with pytest.raises(UserError, match=r"1 faces have no file in .* \(0\)"):
+        evaluated(tmp_path, "restorer=external", f"root={theirs}", f"benchmark={pairs}", "size=32")
+
+
+def test_photographs_without_originals_are_measured_by_what_needs_none(pairs: Path, tmp_path: Path) -> None:
+    photographs = tmp_path / "photographs"
+    for path in (pairs / "lq").iterdir():
+        write_png(photographs / path.name, read_rgb(path))
+    words = ["restorer=bicubic", f"benchmark={photographs}", "size=32", "metrics.primary=piqe"]
+    quality = "metrics.measure=[psnr,piqe]", "+metrics.definitions.piqe={kind: pyiqa, name: piqe}"
+    records = evaluated(tmp_path, *words, *quality)
+    found = arm(records, "bicubic").record
+    assert list(found.metrics) == ["piqe"]
+    assert found.missing == {"psnr": "it compares with clean originals, and the benchmark has none"}
+    assert found.severity == {}
+    assert arm(records, "bicubic").picture("best", "truth") is None
+
+
+def test_a_trained_run_gives_a_curve_over_w(trained_codeformer: Path, tmp_path: Path) -> None:
+    words = [f"checkpoint={trained_codeformer}", "fidelity=[0,1]", "benchmark=rendered", "benchmark.count=3"]
+    population = ["data.identities=6", "data.images_per_identity=1", "data.test_identities=3"]
+    records = evaluated(tmp_path, *words, *population, "data.validation_identities=1", f"save={tmp_path / 'all'}")
+    curve = [stored.record for stored in records if stored.record.arm == "codeformer"]
+    assert sorted(record.fidelity for record in curve if record.fidelity is not None) == [0.0, 1.0]
+    assert curve[0].weights["codeformer"] == curve[1].weights["codeformer"]
+    assert {record.knobs["fidelity"] for record in curve} == {0.0, 1.0}
+    assert len(list((tmp_path / "all").rglob("*.png"))) == 6
+    faces = [np.stack([read_rgb(p) for p in sorted((tmp_path / "all" / w).iterdir())]) for w in ("w0", "w1")]
+    assert not np.array_equal(*faces)
+
+
+@pytest.fixture
+def trained_codeformer(tmp_path: Path) -> Path:
+    """A weights file of a small CodeFormer whose fusion moves the picture."""
+    torch.manual_seed(0)
+    network = CodeFormer(AUTOENCODER, PREDICTOR, fused_sizes=[16])
+    for parameter in network.fuse_convs_dict.parameters():
+        nn.init.normal_(parameter, std=0.1)
+    built_from = {"autoencoder": asdict(AUTOENCODER), "code_predictor": asdict(PREDICTOR), "fused_sizes": [16]}
+    path = tmp_path / "codeformer.safetensors"
+    save_network(path, "codeformer", network, built_from, {})
+    return path
+
+
+WRONG = {
+    "benchmark=nowhere": "benchmark: 'nowhere' is neither a folder, nor one in benchmarks, nor one of rendered",
+    "restorer=external": "root: None is not a folder",
+    "root=.": "root: '.' is used by restorer=external alone",
+    "fidelity=1.5": "fidelity: 1.5 must lie",
+    "fidelity=[0.5,high]": "fidelity: 'high' is no number",
+    "batch_size=0": "batch_size: 0 must be 1 or more",
+    "label=a/b": "label: 'a/b' names a folder",
+    "metrics.primary=lpips": "metrics.primary: 'lpips' is not one of",
+    "severity.by=age": "severity.by: 'age' is not one of",
+    "restorer=gfpgan": "restorer: 'gfpgan' is not one of",
+    "restorer=identity": "size: not given, and identity takes faces of any",
+    "metrics.strict=true metrics.measure=[psnr,id_mobilefacenet] metrics.weights_dir=nowhere": "metrics.strict: 1 metrics",
+}
+
+
+@pytest.mark.parametrize("words", WRONG)
+def test_a_mistake_is_one_sentence(
+    words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("BFR_WEIGHTS_DIR", str(tmp_path))
+    try:
+        config = settings(*words.split(), f"run_store={tmp_path}")
+        evaluate_job(config, [])
+    except UserError as error:
+        sentence = str(error)
+    except SystemExit:
+        sentence = capsys.readouterr().err
+    assert WRONG[words] in sentence
+    assert not (tmp_path / "studies").exists(), "nothing was written"
+
+
+def test_help_and_mistakes_do_not_load_torch(root: Path, tmp_path: Path) -> None:
+    watched = "import sys, runpy; sys.argv = ['evaluate', *sys.argv[1:]]\n"
+    watched += "try: runpy.run_module('src.evaluate', run_name='__main__')\n"
+    watched += "except SystemExit as end: print('status', end.code, 'torch' in sys.modules)"
+    for words, status in ((["fidelity=2"], "2"), (["fidelty=1"], "1"), (["--help"], "0")):
+        done = subprocess.run(
+            [sys.executable, "-c", watched, *words],
+            cwd=tmp_path,
+            env=os.environ | {"PYTHONPATH": str(root)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert f"status {status} False" in done.stdout or (status == "0" and "Measures restored" in done.stdout), done
