@@ -13,6 +13,8 @@ from src.settings.errors import UserError
 __all__ = ["CATALOGUE", "WeightsEntry"]
 
 ENVIRONMENT_KEY = "BFR_WEIGHTS_DIR"
+LIBRARIES = ("pyiqa", "clip")
+"""Folders beside torch's own, in which libraries keep what they fetched."""
 FIRST_SEEN = ".sha256"
 """Ending of the file that keeps the hash with which an entry without a published one was first fetched."""
 
@@ -46,6 +48,8 @@ def _places(entry: WeightsEntry, weights_dir: str | None) -> Iterator[Path]:
         yield folder / entry.folder / entry.file
         yield folder / entry.file
     yield torch_folder() / entry.file
+    for library in LIBRARIES:
+        yield torch_folder().parent / library / entry.file
     if (package := _package_folder(entry)) is not None:
         yield package / entry.package_folder / entry.file
 

@@ -28,10 +28,10 @@ def metric_order(rows: Sequence[Row], protocol: Protocol) -> list[str]:
 def headline_metrics(rows: Sequence[Row], protocol: Protocol) -> list[str]:
     """The primary metric, then those that stand for a role; the others are for the table of all settings."""
     order = metric_order(rows, protocol)
-    named = {metric for row in rows for entry in row.records for metric in entry.record.roles.values()}
+    named = {role: metric for row in rows for entry in row.records for role, metric in entry.record.roles.items()}
     # Records of version 1 name no metric for some roles.
     first = {str(definition_of(name, rows).get("role")): name for name in reversed(order)}
-    standing = named | {name for role, name in first.items() if role in RECORDED_ROLES}
+    standing = {named.get(role, first.get(role)) for role in RECORDED_ROLES}
     return [name for name in order if name == protocol.metric or name in standing]
 
 

@@ -69,11 +69,11 @@ class PyiqaKind:
 
     def missing(self, context: BuildContext) -> list[str]:
         """What it lacks, found without importing pyiqa."""
-        if absent := missing_packages("pyiqa", *self.packages):
+        if absent := missing_packages("pyiqa"):
             return absent
         entries = [name for name in self.weights if name in CATALOGUE]
         hub = missing_hub_model(self.hub_model) if self.hub_model else []
-        return [*missing_weights(entries, context), *self._missing_paths(), *hub]
+        return [*missing_packages(*self.packages), *missing_weights(entries, context), *self._missing_paths(), *hub]
 
     def _missing_paths(self) -> list[str]:
         given = [Path(name).expanduser() for name in self.weights if name not in CATALOGUE]

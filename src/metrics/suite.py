@@ -1,7 +1,7 @@
 """The metrics of an evaluation, fed batch by batch, alone or as one of several processes."""
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -81,7 +81,7 @@ class MetricSuite:
         names = [definition.id for metric in self._of(FaceMetric) for definition in metric.definitions]
         per_image = {name: _finite(_joined([part.values for part in parts], name)[by_place]) for name in names}
         per_set = self._per_set([part.features for part in parts], by_place)
-        for derived in self._of(DerivedMetric):
+        for derived in in_order(self._of(DerivedMetric)):
             per_set |= derived.derive(per_image, per_set)
         failures = {name: int(np.isnan(values).sum()) for name, values in per_image.items()}
         return SuiteResult(per_image, per_set, failures, self.definitions, self.missing)
@@ -95,8 +95,22 @@ class MetricSuite:
             values |= metric.distances(sides[0], sides[1] if len(sides) > 1 else None) if measurable else lost
         return values
 
-    def _of(self, form: type) -> Iterable:
+    def _of(self, form: type) -> list:
         return [metric for metric in self.metrics if isinstance(metric, form)]
+
+
+def in_order(metrics: Sequence[DerivedMetric]) -> list[DerivedMetric]:
+    """The metrics, each behind those of them that it is computed from; ValueError where they go round in a circle."""
+    ordered: list[DerivedMetric] = []
+    pending = list(metrics)
+    while pending:
+        ahead = {definition.id for metric in pending for definition in metric.definitions}
+        ready = [metric for metric in pending if not ahead & set(metric.ingredients)]
+        if not ready:
+            raise ValueError(f"{', '.join(sorted(ahead))} are computed from each other")
+        ordered += ready
+        pending = [metric for metric in pending if metric not in ready]
+    return ordered
 
 
 def views_of(metric: SetMetric) -> tuple[View, ...]:

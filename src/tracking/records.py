@@ -172,7 +172,7 @@ def write_record(
     path = folder / RECORD_NAME
     if path.exists() and not overwrite:
         raise UserError(f"{path}: there is a record already; delete it, or write to another folder")
-    text = json.dumps(_encode(record), sort_keys=True, indent=2, allow_nan=False) + "\n"
+    text = json.dumps(_encode(record), indent=2, allow_nan=False) + "\n"
     with atomic_path(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
         _write_per_image(folder / PER_IMAGE_NAME, record, per_image)

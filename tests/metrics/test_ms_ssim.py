@@ -1,6 +1,7 @@
 """Multi-scale structural similarity."""
 
 import math
+from typing import Any
 
 import pytest
 import torch
@@ -27,7 +28,7 @@ def noisy(image: Tensor, deviation: float) -> Tensor:
 def product_of_torchmetrics(restored: Tensor, truth: Tensor) -> float:
     """The paper's product of one channel, with each scale's map from torchmetrics, cropped to the valid region."""
     x, y = restored.double(), truth.double()
-    options = {"sigma": 1.5, "data_range": 1.0, "reduction": "none"}
+    options: dict[str, Any] = {"sigma": 1.5, "data_range": 1.0, "reduction": "none"}
     product = 1.0
     for weight in SCALE_WEIGHTS[:-1]:
         _, contrast = structural_similarity_index_measure(x, y, return_contrast_sensitivity=True, **options)

@@ -10,10 +10,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import cv2
+import numpy as np
 import pytest
 import torch
 import yaml
+from PIL import Image
 from torch import Tensor, nn
 
 from src.checkpoints.catalogue import CATALOGUE, target_path
@@ -87,7 +88,7 @@ def place(entry: str, content: object, context: BuildContext, monkeypatch: pytes
 @pytest.fixture
 def shared_faces(shared: Path) -> Tensor:
     paths = sorted((shared / "data/faces_hq/images").glob("*.jpg"))[:2]
-    levels = [torch.from_numpy(cv2.imread(str(path))[..., ::-1].copy()) for path in paths]
+    levels = [torch.from_numpy(np.array(Image.open(path))) for path in paths]
     return torch.stack(levels).permute(0, 3, 1, 2).float() / 255
 
 

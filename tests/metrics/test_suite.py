@@ -1,16 +1,18 @@
 """The metric suite and its evaluators."""
 
 import math
+from collections.abc import Mapping
 
 import numpy as np
 import pytest
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from src.metrics.distribution import DistanceToTruth
 from src.metrics.fidelity import psnr
 from src.metrics.set_distances import frechet_distance, kernel_distance
-from src.metrics.suite import SuiteResult
+from src.metrics.suite import SuiteResult, in_order
 from tests.metrics.small_suite import (
     CountedEmbedder,
     CountedExtractor,
@@ -149,3 +151,28 @@ def test_metrics_run_in_float32_outside_autocast() -> None:
     with torch.autocast("cpu", torch.bfloat16):
         measured(suite, faces(1), [5])
     assert seen == [torch.float32, torch.float32]
+
+
+class Sum:
+    """A derived metric: the sum of its ingredients."""
+
+    def __init__(self, name: str, *ingredients: str) -> None:
+        self.definitions = (definition(name, name),)
+        self.ingredients = ingredients
+
+    def derive(
+        self, per_image: Mapping[str, Float[np.ndarray, "_"]], per_set: Mapping[str, int | float]
+    ) -> dict[str, float]:
+        values = {name: float(np.mean(found)) for name, found in per_image.items()} | dict(per_set)
+        return {self.definitions[0].id: sum(values[name] for name in self.ingredients)}
+
+
+def test_what_is_computed_from_other_metrics_follows_them_in_any_order() -> None:
+    suite, _, _ = small_suite()
+    suite.metrics = [Sum("c", "b", "fd_x"), Sum("b", "psnr", "id_x"), *suite.metrics]
+    result = measured(suite, faces(1), [5])
+    b = result.per_image["psnr"].mean() + result.per_image["id_x"].mean()
+    assert result.per_set["b"] == pytest.approx(b)
+    assert result.per_set["c"] == pytest.approx(b + result.per_set["fd_x"])
+    with pytest.raises(ValueError, match="a, b are computed from each other"):
+        in_order([Sum("a", "b"), Sum("b", "a")])
