@@ -19,8 +19,8 @@ test: install-dev lint
 	$(BIN)/python -m pytest
 
 lint: install-dev
-	$(BIN)/ruff format --check src tests experiments
-	$(BIN)/ruff check src tests experiments
+	$(BIN)/ruff format --check src tests experiments notebooks
+	$(BIN)/ruff check src tests experiments notebooks
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
@@ -40,7 +40,7 @@ $(VENV)/.installed: $(BIN)/uv pyproject.toml requirements.lock
 	@touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed
-	$(INSTALL) --editable '.[offline,export,dev]'
+	$(INSTALL) --editable '.[offline,export,report,dev]'
 	@touch $@
 
 # Rewrites the lock of names and versions from what is installed.

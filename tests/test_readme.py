@@ -36,6 +36,10 @@ SMALL = [
 ]
 
 
+POPULATION = [word for word in SMALL if word.startswith(("data.", "benchmark."))]
+EVALUATED = ["metrics.bootstrap_resamples=200", "logger=none"]
+
+
 def commands() -> list[str]:
     """The lines of all bash blocks, without their comments."""
     blocks = re.findall(r"```bash\n(.*?)```", README.read_text(), flags=re.DOTALL)
@@ -54,7 +58,9 @@ def test_make_knows_its_targets(line: str, root: Path) -> None:
 
 def is_run(line: str) -> bool:
     """Whether a command can be run here: not on folders of the reader, nor with the authors' weights."""
-    return line.startswith("python") and not any(word in line for word in ("DIR", "PHOTOS", " fetch ", " import"))
+    return line.startswith(("python", "torchrun")) and not any(
+        word in line for word in ("DIR", "PHOTOS", " fetch ", " import")
+    )
 
 
 @pytest.mark.parametrize("line", [line for line in commands() if "PHOTOS" in line])
@@ -92,7 +98,13 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def localised(line: str, place: Path) -> list[str]:
     """The command with this Python, small networks and every path inside `place`."""
-    words = shlex.split(line)[1:]
+    program, *words = shlex.split(line)
+    if program == "torchrun":
+        words = ["-m", "torch.distributed.run", *words]
+    if "src.evaluate" in words:
+        words += [*EVALUATED, f"run_store={place / 'runs'}", *(POPULATION if "benchmark=rendered" in words else [])]
+    if "src.leaderboard" in words and "sync" in words:
+        words.append(f"runs={place / 'runs'}")
     if "src.train" in words and "--help" not in words:
         kept = [word for word in words if "iterations=" not in word]
         words = [*kept, *SMALL, f"run_store={place / 'runs'}"]
@@ -104,10 +116,11 @@ def localised(line: str, place: Path) -> list[str]:
         .replace("=faces", f"={place}/faces")
         .replace("=packed/", f"={place}/packed/")
         .replace("=benchmarks/", f"={place}/benchmarks/")
+        .replace("=upscaled", f"={place}/upscaled")
         for word in words
     ]
     words = [str(place / word) if word.startswith("runs/") or word == "codeformer.onnx" else word for word in words]
-    words = [re.sub(rf"^output=(?!{place})", f"output={place}/", word) for word in words]
+    words = [re.sub(rf"^(output|out)=(?!{place})", rf"\1={place}/", word) for word in words]
     # Small networks see faces of 32 px.
     words = [word.replace("size=64", "size=32") for word in words]
     if any("/RUN" in word for word in words):

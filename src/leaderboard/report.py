@@ -20,7 +20,7 @@ from src.tracking.wandb_login import account_is_configured, server
 
 _MOST_SCATTERS, _MOST_KNOBS, _MOST_METRICS = 6, 6, 8
 _LONGEST_TITLE = 128
-_NOT_IN_A_RUN = ("chosen", "recipes")
+_NOT_IN_A_RUN = ("chosen", "recipes", "metrics")
 """Parts of a record's configuration that the W&B run does not have."""
 
 

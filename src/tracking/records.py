@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 SCHEMA_VERSION = 2
 READABLE_VERSIONS = (1, SCHEMA_VERSION)
-"""Version 1 lacks the fields after `hardware`; they are read as empty."""
+"""Version 1 lacks the fields after `hardware`, and at first `licences`; they are read as empty."""
 RECORD_NAME = "result.json"
 PER_IMAGE_NAME = "per_image.parquet"
 FACE_COLUMN = "name"
@@ -242,7 +242,7 @@ def _encode(record: Record) -> dict[str, Any]:
 def _decode(data: dict[str, Any]) -> Record:
     names = {entry.name for entry in fields(Record)}
     if data["schema_version"] == 1:
-        data = {**{name: {} for name in ("knobs", "missing", "severity", "gallery")}, **data}
+        data = {**{name: {} for name in ("licences", "knobs", "missing", "severity", "gallery")}, **data}
     if names != set(data):
         raise ValueError(f"missing or unknown fields: {', '.join(sorted(names ^ set(data)))}")
     if data["status"] not in ("finished", "failed"):

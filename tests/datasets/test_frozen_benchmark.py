@@ -10,8 +10,9 @@ from src.checkpoints.files import sha256_of
 from src.data import frozen_benchmark
 from src.data.benchmark import Benchmark, assemble
 from src.data.frozen_benchmark import freeze, load_frozen
-from src.degradation.chain import plain_recipe, recipe_hash
+from src.degradation.chain import chain_of, plain_recipe, recipe_hash
 from src.degradation.recipes import load_recipe
+from src.degradation.severity import downscale_factors
 from src.settings.errors import UserError
 
 RECIPE = load_recipe("x8")
@@ -57,6 +58,8 @@ def test_comes_back_as_it_was(tmp_path, paired):
             assert one.dtype == other.dtype
             np.testing.assert_array_equal(one, other)
             assert not other.flags.writeable
+    assert again.factors is not None, "recipe and seed tell how far each face was shrunk"
+    np.testing.assert_array_equal(again.factors, downscale_factors(chain_of(RECIPE), 7, 3, 24))
     freeze(again, tmp_path / "copy", recipe=asdict(RECIPE))
     assert (tmp_path / "copy" / "manifest.json").read_bytes() == (folder / "manifest.json").read_bytes()
 

@@ -130,9 +130,9 @@ def test_one_corrupt_record_does_not_hide_the_others(tmp_path: Path) -> None:
 def test_a_record_of_version_1_is_read_without_the_later_fields(tmp_path: Path) -> None:
     path = write_record(tmp_path, RECORD, None)
     data = json.loads(path.read_text())
-    later = ("knobs", "missing", "severity", "gallery")
+    later = ("licences", "knobs", "missing", "severity", "gallery")
     path.write_text(json.dumps({key: value for key, value in data.items() if key not in later} | {"schema_version": 1}))
-    assert read_record(path) == replace(RECORD, schema_version=1)
+    assert read_record(path) == replace(RECORD, schema_version=1, licences={})
 
 
 def test_nothing_readable_is_an_error(tmp_path: Path) -> None:
@@ -157,3 +157,9 @@ def test_failed_record(tmp_path: Path) -> None:
     failed = failed_record(RECORD, "loss g/l1 is NaN\nTraceback ...")
     assert read_record(write_record(tmp_path, failed, None)) == failed
     assert (failed.status, failed.reason, failed.metrics, failed.cost) == ("failed", "loss g/l1 is NaN", {}, None)
+
+
+def test_every_committed_record_can_be_read(root: Path) -> None:
+    found = read_records(root / "experiments")
+    assert found.problems == []
+    assert len(found.records) > 30

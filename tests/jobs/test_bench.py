@@ -1,0 +1,63 @@
+"""What stops an evaluation before any work, and what is said of its cost."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from src.config.compose import compose_train
+from src.jobs.bench import metric_context, refuse_missing
+from src.jobs.peak_memory import PeakMemory
+from src.jobs.train_job import run_job
+from src.settings.errors import UserError
+
+CPU = torch.device("cpu")
+
+
+def test_strict_refuses_before_any_work_and_names_file_address_and_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BFR_WEIGHTS_DIR", str(tmp_path))
+    settings = compose_train(["metrics.measure=[psnr,fid/ffhq_basicsr50k]", "metrics.leave_out=[]"]).metrics
+    context = metric_context(settings, CPU, tmp_path, None)
+    refuse_missing(settings, context)
+    with pytest.raises(UserError) as refused:
+        refuse_missing(replace(settings, strict=True), context)
+    sentence = str(refused.value)
+    assert "fid/ffhq_basicsr50k: weights-inception-2015-12-05-6726825d.pth is missing" in sentence
+    assert "https://github.com/toshas/torch-fidelity/" in sentence
+    assert str(tmp_path) in sentence
+
+
+def test_a_strict_training_stops_before_it_begins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BFR_WEIGHTS_DIR", str(tmp_path / "weights"))
+    words = [
+        "stage=vqgan",
+        "metrics.strict=true",
+        "metrics.measure=[lmd_wflw98]",
+        "metrics.leave_out=[]",
+        "logger=none",
+    ]
+    with pytest.raises(UserError, match=r"metrics\.strict: 1 metrics cannot be measured"):
+        run_job(compose_train([*words, f"run_store={tmp_path / 'runs'}"]), words)
+    assert not (tmp_path / "runs").exists()
+
+
+def test_peak_memory_is_that_since_the_start() -> None:
+    memory = PeakMemory(CPU)
+    memory.start()
+    before = memory.megabytes()
+    if before is None:
+        pytest.skip("this system does not tell a process its peak memory")
+    block = np.ones(200 * 2**20, np.uint8)
+    assert block[-1] == 1
+    del block
+    peak = memory.megabytes()
+    assert peak is not None
+    assert peak > before + 150
+    memory.start()
+    after = memory.megabytes()
+    assert after is not None
+    assert after < peak - 100, "earlier peaks are forgotten"
