@@ -10,7 +10,7 @@ FACEXLIB = "https://github.com/xinntao/facexlib/releases/download"
 CODEFORMER = "https://github.com/sczhou/CodeFormer/releases/download/v0.1.0"
 DIFFACE = "https://github.com/zsyOAOA/DifFace/releases/download/V1.0"
 PYIQA = "https://huggingface.co/chaofengc/IQA-PyTorch-Weights/resolve/main"
-PYIQA_LICENCE = "PolyForm-Noncommercial-1.0.0, as pyiqa, non-commercial use only"
+PYIQA_LICENCE = "PolyForm-Noncommercial-1.0.0, non-commercial"
 
 COMPUTED = "computed from the file"
 IN_NAME = "first digits, in the file's own name"
@@ -230,7 +230,7 @@ CATALOGUE: dict[str, WeightsEntry] = {
         url="https://github.com/TencentARC/VQFR/releases",
         licence="Apache-2.0; of FFHQ: CC BY-NC-SA 4.0",
         group=METRICS,
-        description="Inception statistics of 50,000 FFHQ images at 512 px (BasicSR)",
+        description="statistics of 50,000 FFHQ faces (BasicSR)",
         sha256="f7b384ab",
         sha256_source=IN_NAME,
     ),
@@ -271,7 +271,7 @@ CATALOGUE: dict[str, WeightsEntry] = {
         url="https://github.com/TencentARC/GFPGAN/releases/download/v0.1.0/arcface_resnet18.pth",
         licence="Apache-2.0 (repository of GFPGAN)",
         group=METRICS,
-        description="face recognition ArcFace ResNet-18 on grey faces, the papers' Deg.",
+        description="ArcFace ResNet-18 on grey faces (Deg.)",
     ),
     "adaface_ir101": WeightsEntry(
         file="adaface_ir101_webface12m.ckpt",

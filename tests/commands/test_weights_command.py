@@ -1,5 +1,6 @@
 import itertools
 import json
+import shlex
 import shutil
 import subprocess
 import sys
@@ -92,3 +93,10 @@ def test_listing_and_help_import_no_torch(root: Path):
         )
         done = subprocess.run([sys.executable, "-c", code], cwd=root, capture_output=True, text=True, timeout=60)
         assert done.stderr.split() == ["False"], done.stderr
+
+
+def test_a_reader_that_stops_early_is_no_error(root: Path) -> None:
+    command = f"{shlex.quote(sys.executable)} -m src.weights list | true; echo ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", command], cwd=root, capture_output=True, text=True, check=False)
+    assert done.stdout.split() == ["141"]
+    assert done.stderr == ""
