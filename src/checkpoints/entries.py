@@ -10,7 +10,7 @@ FACEXLIB = "https://github.com/xinntao/facexlib/releases/download"
 CODEFORMER = "https://github.com/sczhou/CodeFormer/releases/download/v0.1.0"
 DIFFACE = "https://github.com/zsyOAOA/DifFace/releases/download/V1.0"
 PYIQA = "https://huggingface.co/chaofengc/IQA-PyTorch-Weights/resolve/main"
-PYIQA_LICENCE = "PolyForm-Noncommercial-1.0.0, non-commercial"
+PYIQA_LICENCE = "PolyForm Noncommercial 1.0, non-commercial"
 
 COMPUTED = "computed from the file"
 IN_NAME = "first digits, in the file's own name"
