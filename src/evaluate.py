@@ -28,7 +28,7 @@ def main(config: DictConfig) -> None:
     if missing:
         raise UserError(f"{', '.join(missing)}: not given; write for example {missing[0]}=<value>")
     settings = cast(EvaluateConfig, OmegaConf.to_object(config))
-    from src.config.validate_evaluation import check_evaluation
+    from src.jobs.check_evaluation import check_evaluation
 
     check_evaluation(settings)
     # Torch is imported only now, so that a mistake is told at once.

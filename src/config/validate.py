@@ -1,11 +1,12 @@
 """Cross-field rules of the training configuration; all problems are reported at once."""
 
 from collections.abc import Iterator
+from itertools import pairwise
 
 from src.config.identity import UPSTREAM_OF_STAGE
 from src.degradation.chain import chain_of, recipe_problems
 from src.degradation.tensor_support import unsupported_steps
-from src.settings.commands import MetricsSettings, TrainConfig
+from src.settings.commands import MetricsSettings, SeveritySettings, TrainConfig
 from src.settings.data import DataSettings, FolderSettings, SyntheticFacesSettings
 from src.settings.degradation import DegradationRecipe
 from src.settings.errors import UserError
@@ -63,15 +64,22 @@ def _recipe(key: str, recipe: DegradationRecipe, on_device: bool) -> Iterator[st
     yield from (f"{key}: {problem}" for problem in problems)
 
 
+def severity_problems(key: str, severity: SeveritySettings) -> Iterator[str]:
+    """What is wrong with the bins of severity, a sentence each."""
+    yield from choice(f"{key}.by", severity.by, ("auto", "factor", "input_error"))
+    edges = severity.edges
+    if edges is not None and (len(edges) < 2 or any(low >= high for low, high in pairwise(edges))):
+        yield f"{key}.edges: {edges} must be two or more rising numbers"
+
+
 def metrics_problems(metrics: MetricsSettings) -> Iterator[str]:
     """What is wrong with `metrics.*`, a sentence each; the definitions themselves are checked when they are built."""
     yield from choice("metrics.stand_ins", metrics.stand_ins, ("where_missing", "always", "never"))
     # An interval's ends need so many; the leaderboard refuses fewer, after the training.
     yield from at_least("metrics.bootstrap_resamples", metrics.bootstrap_resamples, 100)
-    known = (*RECORDED_ROLES, *metrics.definitions)
-    # One definition may give several ids, which begin with its name.
-    if not metrics.primary.startswith(tuple(metrics.definitions)):
-        yield from choice("metrics.primary", metrics.primary, known)
+    if metrics.primary is not None:
+        known = (*RECORDED_ROLES, *metrics.definitions)
+        yield from choice("metrics.primary", metrics.primary.removesuffix("_degrees"), known)
 
 
 def choice(key: str, value: object, allowed: tuple[object, ...]) -> Iterator[str]:
@@ -194,7 +202,7 @@ def _evaluation(config: TrainConfig) -> Iterator[str]:
     yield from _positive("benchmark.count", config.benchmark.count)
     yield from seed("benchmark.seed", config.benchmark.seed)
     yield from choice("benchmark.split", config.benchmark.split, ("validation", "test"))
-    yield from choice("evaluation.severity.by", config.evaluation.severity.by, ("auto", "factor", "input_error"))
+    yield from severity_problems("evaluation.severity", config.evaluation.severity)
     yield from metrics_problems(config.metrics)
 
 

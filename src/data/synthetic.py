@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import re
 import shutil
 import tempfile
 from pathlib import Path
@@ -19,6 +20,11 @@ from src.settings.errors import UserError
 
 RENDERER_VERSION = 1
 """Raised when the pixels of rendered faces change, so that old caches and networks are not taken for new ones."""
+
+
+def is_rendered(name: str) -> bool:
+    """Whether a face has the name that the renderer gives."""
+    return re.fullmatch(r"identity\d{5}_picture\d{3}", name) is not None
 
 
 class SyntheticFaces:

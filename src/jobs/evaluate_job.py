@@ -18,14 +18,15 @@ from src.data.benchmark import Benchmark, build_benchmark
 from src.data.benchmark_layouts import open_benchmark
 from src.data.frozen_manifest import is_frozen, read_manifest
 from src.data.image_file import write_png
+from src.data.synthetic import is_rendered
 from src.jobs.bench import Bench, faces_of, metric_context, refuse_missing, summary_line
 from src.jobs.board import print_study
 from src.jobs.evaluate_run import kept_baseline, write_grid
 from src.jobs.evaluated import Candidate, Evaluated, degraded_input
 from src.jobs.evaluation import Evaluation, evaluate
 from src.jobs.quiet import quieten
-from src.jobs.ranks import Ranks, joined_ranks
-from src.jobs.recording import command_line, record_evaluation, study_folder
+from src.jobs.ranks import Ranks, joined_ranks, own_device
+from src.jobs.recording import command_line, named_primary, record_evaluation, study_folder
 from src.jobs.severity import severity_of
 from src.metrics.build import build_suite
 from src.metrics.kind import BuildContext
@@ -38,8 +39,6 @@ from src.tracking.provenance import git_commit, hardware
 from src.tracking.records import Record, StoredRecord, utc_now
 from src.tracking.wandb_run import evaluation_run, log_evaluation
 
-RENDERED = "synthetic_faces"
-"""How the names of benchmarks of rendered faces begin."""
 PLACES = ("run_store", "save", "root", "device", "progress", "logger")
 """Settings that cannot change a number."""
 Pictures = dict[str, dict[str, np.ndarray]]
@@ -54,11 +53,13 @@ def evaluate_job(config: EvaluateConfig, words: Sequence[str]) -> None:
         UserError: the benchmark, the restorer or a metric cannot be had.
     """
     quieten()
-    device = torch_device(config.device)
-    with joined_ranks(device) as ranks:
-        refuse_missing(config.metrics, _context(config, device, None))
-        candidate = Candidate(config, device)
-        bench = _bench(config, candidate, device)
+    device = own_device(torch_device(config.device))
+    with joined_ranks() as ranks:
+        with ranks.first_one_first():
+            refuse_missing(config.metrics, _context(config, device, None))
+            candidate = Candidate(config, device)
+            bench = _bench(config, candidate, device)
+            _check_primary(config.metrics.primary, bench)
         if ranks.is_first:
             print(summary_line(bench.suite), *_reasons(bench), sep="\n", flush=True)
         subjects = [degraded_input(bench.benchmark, device)], candidate.evaluated(bench.benchmark)
@@ -70,7 +71,7 @@ def evaluate_job(config: EvaluateConfig, words: Sequence[str]) -> None:
 
 def _context(config: EvaluateConfig, device: torch.device, benchmark: Benchmark | None) -> BuildContext:
     recogniser = None
-    if benchmark is not None and benchmark.name.startswith(RENDERED):
+    if benchmark is not None and all(map(is_rendered, benchmark.names)):
         loaded = load_network(resolve_checkpoint(config.recogniser, "recogniser"))
         assert isinstance(loaded.network, Recogniser)
         if loaded.network.size.input_size == benchmark.size:
@@ -99,6 +100,15 @@ def _benchmark(config: EvaluateConfig, candidate: Candidate) -> Benchmark:
         return open_benchmark(root, size)
     source = build_source(config.data, split=config.benchmark.split, size=size, cache=_cache(config))
     return build_benchmark(source, config.benchmark, f"{config.data.kind}-{config.benchmark.split}-{size}")
+
+
+def _check_primary(primary: str | None, bench: Bench) -> None:
+    measured = {*bench.suite.definitions, *(definition.role for definition in bench.suite.definitions.values())}
+    if primary is not None and primary not in measured:
+        raise UserError(
+            f"metrics.primary: {primary!r} cannot be measured here; take one of {', '.join(sorted(measured))}, or leave it "
+            "out"
+        )
 
 
 def _reasons(bench: Bench) -> list[str]:
@@ -153,7 +163,8 @@ def _measure(
 
 
 def _record_folder(config: EvaluateConfig, subject: Evaluated, benchmark: Benchmark) -> Path:
-    stem = f"{subject.arm}-{benchmark.name}-{benchmark.hash[:8]}" + ("" if subject.baseline else f"-s{config.seed}")
+    stem = f"{subject.arm}-{benchmark.name}-{benchmark.hash[:8]}"
+    stem += "" if subject.baseline else f"-s{config.seed}-{_identity(config, subject)}"
     return study_folder(config.run_store, config.study) / "records" / stem / subject.setting
 
 
@@ -195,7 +206,7 @@ def _record(
     bench: Bench,
     folder: Path,
 ) -> StoredRecord:
-    identity = _digest({"arm": subject.arm, "weights": subject.weights, "seed": config.seed, "adain": config.adain})
+    identity = _identity(config, subject)
     commit, dirty = git_commit()
     template = Record(
         study=config.study,
@@ -225,9 +236,20 @@ def _record(
     return StoredRecord(record, folder)
 
 
+def _identity(config: EvaluateConfig, subject: Evaluated) -> str:
+    """What all settings of one subject share, so that a curve over w is of one network."""
+    varied = ("fidelity", "seed")
+    knobs = {name: value for name, value in subject.method.knobs.items() if name not in varied}
+    facts = {"method": subject.method.name, "weights": subject.weights, "knobs": knobs, "precision": config.precision}
+    return _digest({"arm": subject.arm, "seed": config.seed, **facts})
+
+
 def _content(config: EvaluateConfig) -> dict[str, Any]:
     content = {key: value for key, value in asdict(config).items() if key not in PLACES}
-    content["metrics"].pop("definitions")  # those that were measured stand in the record, with their hashes
+    # Those that were measured stand in the record, with their hashes.
+    content["metrics"] = {k: v for k, v in content["metrics"].items() if k != "definitions"} | named_primary(
+        config.metrics
+    )
     return content
 
 
@@ -241,4 +263,8 @@ def _conclude(config: EvaluateConfig, records: list[StoredRecord], pictures: Pic
     write_grid(grid, pictures)
     if run is not None:
         log_evaluation(run, records, pictures)
-    print_study(folder, config.study, config.metrics)
+    try:
+        print_study(folder, config.study, config.metrics)
+    except UserError as error:
+        # The records are written: other evaluations of the study may make it comparable.
+        print(f"warning: no leaderboard yet: {error}", file=sys.stderr)

@@ -157,7 +157,7 @@ def _fidelities(
 
 
 def kept_baseline(folder: Path, bench: Bench) -> StoredRecord | None:
-    """A baseline's record that is still true: same pixels, same definitions."""
+    """A baseline's record that is still true: same pixels, definitions and severity bins."""
     path = folder / RECORD_NAME
     if not path.is_file():
         return None
@@ -167,7 +167,9 @@ def kept_baseline(folder: Path, bench: Bench) -> StoredRecord | None:
         return None
     measured = {name: metric.definition for name, metric in record.metrics.items()}
     wanted = {name: definition.as_dict() for name, definition in bench.suite.definitions.items()}
-    same = record.benchmark.get("hash") == bench.benchmark.hash and measured == wanted
+    same_faces = record.benchmark.get("hash") == bench.benchmark.hash
+    scale = {} if bench.severity is None else bench.severity.scale()
+    same = same_faces and measured == wanted and record.severity == scale
     return StoredRecord(record, folder) if same else None
 
 

@@ -9,8 +9,8 @@ import torch
 
 from src.checkpoints.catalogue import licence_of
 from src.checkpoints.files import sha256_of
-from src.config.validate_evaluation import EXTERNAL, fidelities
 from src.data.benchmark import Benchmark
+from src.jobs.check_evaluation import EXTERNAL, fidelities
 from src.jobs.recording import Method, method_of
 from src.jobs.restorations import ExternalFaces, Restorations, RestorerAtWork, external_faces
 from src.restorers.base import Restorer

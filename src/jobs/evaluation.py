@@ -11,7 +11,6 @@ from tqdm import tqdm
 
 from src.data.benchmark import Benchmark
 from src.data.image_stack import empty_stack
-from src.jobs.peak_memory import PeakMemory
 from src.jobs.ranks import Ranks
 from src.jobs.restorations import Restorations, channels_first
 from src.metrics.suite import MetricSuite, SuiteEvaluator, SuiteResult
@@ -26,11 +25,12 @@ class Evaluation:
 
     result: SuiteResult
     seconds_per_image: float | None
-    """Of restoring alone, without reading and metrics, on one device; None where others did it."""
+    """Of restoring alone, without reading and metrics, on one device: the median over batches, so that a cold start does not
+    count; None where others did it."""
     images_per_second: float
     """Of everything together, over all processes."""
-    peak_memory_mb: float | None
-    """Of the first process, from the first face to the last."""
+    memory_mb: float | None
+    """That restoring needs in this process, parameters included; None where it is not known."""
     ranks: Ranks
     share: range
     """The faces of this process."""
@@ -57,8 +57,6 @@ def evaluate(
     ranks = ranks or Ranks()
     share = ranks.share(len(benchmark))
     evaluator, restored = suite.evaluator(benchmark.hash), empty_stack(len(share), benchmark.size)
-    memory = PeakMemory(suite.device)
-    memory.start()
     started = time.perf_counter()
     with tqdm(total=len(share), desc=title, disable=not (progress and ranks.is_first), unit="face", leave=False) as bar:
         for start in range(share.start, share.stop, batch_size):
@@ -67,12 +65,12 @@ def evaluate(
             restored[start - share.start : indices.stop - share.start] = levels.permute(0, 2, 3, 1).cpu().numpy()
             _measure(evaluator, indices, levels, benchmark)
             bar.update(len(indices))
-    peak = memory.megabytes()
     result = suite.result(ranks.gather(evaluator.measurements()))
     elapsed = time.perf_counter() - started
-    spent = [seconds for seconds in ranks.gather(restorations.seconds) if seconds is not None]
-    per_image = sum(spent) / len(benchmark) if spent else None
-    return Evaluation(result, per_image, len(benchmark) / elapsed, peak, ranks, share, restored)
+    spent = [seconds for part in ranks.gather(restorations.seconds) for seconds in part]
+    per_image = float(np.median(spent)) if spent else None
+    speed = len(benchmark) / elapsed
+    return Evaluation(result, per_image, speed, restorations.megabytes, ranks, share, restored)
 
 
 def _measure(evaluator: SuiteEvaluator, indices: range, levels: torch.Tensor, benchmark: Benchmark) -> None:

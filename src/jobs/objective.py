@@ -7,6 +7,7 @@ from src.jobs.evaluate_run import record_stem
 from src.jobs.recording import records_folder
 from src.leaderboard.definition import metric_for
 from src.settings.commands import TrainConfig
+from src.settings.metric_roles import DEFAULT_PRIMARY
 from src.tracking.records import read_records
 
 
@@ -15,7 +16,7 @@ def read_objective(config: TrainConfig, label: str) -> float:
     folder = records_folder(config) / record_stem(replace(config, label=label))
     values = []
     for stored in read_records(folder).records:
-        metric = stored.record.metrics.get(metric_for(stored.record, config.metrics.primary) or "")
+        metric = stored.record.metrics.get(metric_for(stored.record, config.metrics.primary or DEFAULT_PRIMARY) or "")
         if metric is not None and metric.value is not None:
             values.append(metric.value if metric.definition["direction"] == "lower" else -metric.value)
     return min(values, default=math.nan)

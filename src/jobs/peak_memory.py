@@ -1,4 +1,4 @@
-"""The most memory that a stretch of work holds."""
+"""The memory that a stretch of work needs beyond what is held when it begins."""
 
 import os
 from pathlib import Path
@@ -9,24 +9,31 @@ _CLEAR = Path("/proc/self/clear_refs")
 _STATUS = Path("/proc/self/status")
 
 
-class PeakMemory:
-    """Peak from `start` on: allocated memory of a GPU, or the resident memory of this process on a CPU."""
+class MemoryGrowth:
+    """Largest growth of the memory of a device: allocated on a GPU, resident in this process on a CPU."""
 
     def __init__(self, device: torch.device) -> None:
         self._device = device
+        self._start: float | None = None
 
     def start(self) -> None:
-        """Forget earlier peaks."""
+        """Begin a stretch of work."""
         if self._device.type == "cuda":
             torch.cuda.reset_peak_memory_stats(self._device)
+            self._start = torch.cuda.memory_allocated(self._device) / 2**20
         elif os.access(_CLEAR, os.W_OK):
-            _CLEAR.write_text("5")
+            _CLEAR.write_text("5")  # sets the peak to what is resident now
+            self._start = _status("VmRSS")
 
     def megabytes(self) -> float | None:
-        """The peak in MiB; None where the system does not tell."""
-        if self._device.type == "cuda":
-            return torch.cuda.max_memory_allocated(self._device) / 2**20
-        if not os.access(_CLEAR, os.W_OK) or not _STATUS.is_file():
+        """Growth in MiB since `start`; None where the system does not tell."""
+        if self._start is None:
             return None
-        peaks = [line.split()[1] for line in _STATUS.read_text().splitlines() if line.startswith("VmHWM:")]
-        return int(peaks[0]) / 1024 if peaks else None
+        on_gpu = self._device.type == "cuda"
+        peak = torch.cuda.max_memory_allocated(self._device) / 2**20 if on_gpu else _status("VmHWM")
+        return None if peak is None else max(peak - self._start, 0.0)
+
+
+def _status(key: str) -> float | None:
+    found = [line.split()[1] for line in _STATUS.read_text().splitlines() if line.startswith(f"{key}:")]
+    return int(found[0]) / 1024 if found else None

@@ -4,12 +4,15 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import TypeVar, cast
 
 import torch
 from torch import distributed
 
 Part = TypeVar("Part")
+PATIENCE = timedelta(hours=12)
+"""How long processes wait for the first one, which may measure a whole reference set."""
 
 
 @dataclass(frozen=True)
@@ -36,14 +39,35 @@ class Ranks:
         distributed.all_gather_object(parts, part)
         return cast(list[Part], parts)
 
+    @contextmanager
+    def first_one_first(self) -> Iterator[None]:
+        """The first process runs the block before all others: what it fetches or caches is there for them."""
+        if self.count > 1 and not self.is_first:
+            distributed.barrier()
+        yield
+        if self.count > 1 and self.is_first:
+            distributed.barrier()
+
+
+def own_device(device: torch.device) -> torch.device:
+    """The GPU of this process among those of its machine, as `torchrun` numbers them; a CPU is shared."""
+    if device.type != "cuda":
+        return device
+    own = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
+    torch.cuda.set_device(own)
+    return own
+
 
 @contextmanager
-def joined_ranks(device: torch.device) -> Iterator[Ranks]:
-    """The process group that `torchrun` describes in the environment, or this process alone."""
+def joined_ranks() -> Iterator[Ranks]:
+    """The process group that `torchrun` describes in the environment, or this process alone.
+
+    What is gathered are arrays in memory, hence gloo, also between GPUs.
+    """
     if int(os.environ.get("WORLD_SIZE", "1")) == 1:
         yield Ranks()
         return
-    distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    distributed.init_process_group("gloo", timeout=PATIENCE)
     try:
         yield Ranks(distributed.get_rank(), distributed.get_world_size())
     finally:

@@ -21,8 +21,8 @@ from src.jobs.training_recipes import training_chains
 from src.metrics.statistics import bootstrap_mean
 from src.metrics.suite import MetricSuite, SuiteResult
 from src.restorers.base import Restorer
-from src.settings.commands import TrainConfig
-from src.settings.metric_roles import RECORDED_ROLES
+from src.settings.commands import MetricsSettings, TrainConfig
+from src.settings.metric_roles import DEFAULT_PRIMARY, RECORDED_ROLES
 from src.tracking.provenance import git_commit, hardware
 from src.tracking.records import (
     FACE_COLUMN,
@@ -71,6 +71,11 @@ def command_line(module: str, overrides: Sequence[str]) -> str:
     return shlex.join(["python", "-m", module, *kept])
 
 
+def named_primary(metrics: MetricsSettings) -> dict[str, Any]:
+    """What decides the study, and whether nobody named it."""
+    return {"primary": metrics.primary or DEFAULT_PRIMARY, "primary_is_default": metrics.primary is None}
+
+
 def bare_record(config: TrainConfig, provenance: Provenance) -> Record:
     """A record without values: what is known before anything was measured."""
     commit, dirty = git_commit()
@@ -96,7 +101,7 @@ def bare_record(config: TrainConfig, provenance: Provenance) -> Record:
         | {
             "chosen": dict(provenance.chosen),
             "recipes": recipe_hashes(config),
-            "metrics": {"primary": config.metrics.primary},
+            "metrics": named_primary(config.metrics),
         },
         benchmark={},
         weights=dict(provenance.weights),
@@ -206,4 +211,4 @@ def record_evaluation(
 def _cost(method: Method, evaluation: Evaluation) -> Cost | None:
     if method.parameters is None or evaluation.seconds_per_image is None:
         return None
-    return Cost(method.parameters, method.network_evaluations, evaluation.seconds_per_image, evaluation.peak_memory_mb)
+    return Cost(method.parameters, method.network_evaluations, evaluation.seconds_per_image, evaluation.memory_mb)

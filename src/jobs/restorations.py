@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Protocol, runtime_checkable
 
@@ -14,6 +14,7 @@ from torch import Tensor
 from src.data.benchmark import Benchmark
 from src.data.image_file import IMAGE_SUFFIXES, read_rgb
 from src.data.levels import to_levels, to_network
+from src.jobs.peak_memory import MemoryGrowth
 from src.restorers.base import Restorer
 from src.settings.errors import UserError
 
@@ -26,8 +27,12 @@ class Restorations(Protocol):
     """Restored faces by their place in the benchmark."""
 
     @property
-    def seconds(self) -> float | None:
-        """Time spent on restoring so far; None where others did it."""
+    def seconds(self) -> list[float]:
+        """Time an image of every batch so far; empty where others restored."""
+
+    @property
+    def megabytes(self) -> float | None:
+        """Memory that restoring needs; None where it is not known."""
 
     def batch(self, indices: Sequence[int]) -> Levels:
         """The restored faces at these places."""
@@ -39,20 +44,33 @@ def channels_first(faces: Faces) -> UInt8[Tensor, "n 3 s s"]:
 
 
 class RestorerAtWork:
-    """Runs a restorer over faces."""
+    """Runs a restorer over faces, and keeps what that costs, apart from reading and measuring them."""
 
     def __init__(self, restorer: Restorer, inputs: Faces, device: torch.device) -> None:
         self._restorer, self._inputs, self._device = restorer, inputs, device
-        self.seconds: float | None = 0.0
+        self._growth = MemoryGrowth(device)
+        self._largest: float | None = None
+        self.seconds: list[float] = []
+
+    @property
+    def megabytes(self) -> float | None:
+        """The parameters at four bytes each, and the largest growth while a batch was restored; MiB.
+
+        On a CPU too low where memory that other work has freed is used again.
+        """
+        return None if self._largest is None else self._restorer.parameters * 4 / 2**20 + self._largest
 
     def batch(self, indices: Sequence[int]) -> Levels:
-        """Restores the inputs at these places; reading and moving them is not timed."""
+        """Restores the inputs at these places."""
         lq = channels_first(self._inputs[list(indices)]).to(self._device)
+        self._growth.start()
         started = time.perf_counter()
         restored = to_levels(self._restorer.restore(to_network(lq)))
         if lq.is_cuda:
             torch.cuda.synchronize()
-        self.seconds = (self.seconds or 0.0) + time.perf_counter() - started
+        self.seconds.append((time.perf_counter() - started) / len(indices))
+        if (grown := self._growth.megabytes()) is not None:
+            self._largest = max(grown, self._largest or 0.0)
         return restored
 
 
@@ -63,7 +81,8 @@ class ExternalFaces:
     files: tuple[Path, ...]
     """In the benchmark's order."""
     size: int
-    seconds: None = None
+    seconds: list[float] = field(default_factory=list)
+    megabytes: None = None
 
     def batch(self, indices: Sequence[int]) -> Levels:
         """Reads the files at these places.

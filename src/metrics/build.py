@@ -43,18 +43,21 @@ def build_suite(settings: MetricsSettings, faces: MeasuredFaces, context: BuildC
     stands for cannot be measured, `always` or `never`. A stand-in keeps its own name.
 
     Raises:
-        UserError: an entry is wrong; with `metrics.strict` also if a metric is missing (one sentence each).
+        UserError: an entry is wrong; with `metrics.strict` also if a metric lacks something here (one sentence each). One
+            that is not for these faces, too small or without originals, is no reason to stop.
     """
     context = replace(context, side=faces.side)
     entries = _asked_of(settings, context)
     own = [entry for entry in entries if not entry.stand_in_for]
-    built, missing = _built(own, settings, faces, context)
-    standing = [entry for entry in entries if entry.stand_in_for and _is_needed(entry, settings.stand_ins, missing)]
-    stand_ins, absent = _built(standing, settings, faces, context)
+    built, missing, unfit = _built(own, faces, context)
+    standing = [
+        entry for entry in entries if entry.stand_in_for and _is_needed(entry, settings.stand_ins, missing | unfit)
+    ]
+    stand_ins, absent, too = _built(standing, faces, context)
     missing |= absent
-    missing |= _lacking_ingredients(built, stand_ins)
     if settings.strict and missing:
         raise UserError(strict_sentence(missing))
+    missing |= unfit | too | _lacking_ingredients(built, stand_ins)
     metrics = [(built | stand_ins)[name] for name in settings.definitions if name in built or name in stand_ins]
     ids = {definition.id for metric in stand_ins.values() for definition in metric.definitions}
     return MetricSuite(metrics, context.device, missing, frozenset(ids))
@@ -148,10 +151,12 @@ def _is_needed(entry: _Entry, when: str, missing: Mapping[str, str]) -> bool:
 
 
 def _built(
-    entries: Sequence[_Entry], settings: MetricsSettings, faces: MeasuredFaces, context: BuildContext
-) -> tuple[dict[str, Metric], dict[str, str]]:
+    entries: Sequence[_Entry], faces: MeasuredFaces, context: BuildContext
+) -> tuple[dict[str, Metric], dict[str, str], dict[str, str]]:
+    """The metrics, why others lack something, and why others are not for these faces."""
     built: dict[str, Metric] = {}
     missing: dict[str, str] = {}
+    unfit: dict[str, str] = {}
     for entry in entries:
         if lacking := entry.kind.missing(context):
             missing[entry.name] = "; ".join(lacking)
@@ -161,11 +166,11 @@ def _built(
         except CannotMeasure as reason:
             missing[entry.name] = str(reason)
             continue
-        if unfit := _unfit(metric.definitions, faces):
-            missing[entry.name] = unfit
+        if why := _unfit(metric.definitions, faces):
+            unfit[entry.name] = why
         else:
             built[entry.name] = metric
-    return built, missing
+    return built, missing, unfit
 
 
 def _unfit(definitions: Sequence[MetricDefinition], faces: MeasuredFaces) -> str | None:

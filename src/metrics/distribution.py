@@ -12,7 +12,7 @@ from src.metrics.face_batch import Extractor
 from src.metrics.feature_networks import FEATURE_NETWORKS, FeatureNetwork
 from src.metrics.kind import BuildContext
 from src.metrics.metric import SetMetric
-from src.metrics.set_distances import frechet_distance, kernel_distance
+from src.metrics.set_distances import frechet_distance, paired_kernel_distance
 
 Features = Float[np.ndarray, "n d"]
 Truth = Float[np.ndarray, "m d"]
@@ -22,10 +22,16 @@ FRECHET = {
     "range": "[0, inf), 0 for equal moments; biased upwards on small sets: compare at equal n only",
     "formula": "|m1 - m2|^2 + tr(C1 + C2 - 2 (C1 C2)^(1/2))",
 }
-KERNEL = {
+KERNEL: dict[str, Any] = {
     "role": "distribution_unbiased",
     "range": "around 0 for equal distributions, may be negative",
     "formula": "unbiased MMD^2 over all pairs, kernel (x.y / d + 1)^3",
+}
+
+
+PAIRED_KERNEL = KERNEL | {
+    "formula": "unbiased MMD^2 without the pairs of a face with its own original, kernel (x.y / d + 1)^3",
+    "version": 2,
 }
 
 
@@ -91,5 +97,5 @@ class KernelKind(SetKind):
 
     def build(self, name: str, context: BuildContext) -> SetMetric:
         """The metric."""
-        definition = self.definition(context, id=name, reference="ground truth of the benchmark", **KERNEL)
-        return DistanceToTruth(self.load_extractor(context), definition, kernel_distance)
+        definition = self.definition(context, id=name, reference="ground truth of the benchmark", **PAIRED_KERNEL)
+        return DistanceToTruth(self.load_extractor(context), definition, paired_kernel_distance)

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Float
+from PIL import Image
 
 from src.checkpoints.catalogue import CATALOGUE, verified_weights
 from src.metrics.definition import MetricDefinition
@@ -51,10 +52,13 @@ class _ReferenceKind(SetKind):
     """Folder of face images, searched with its sub-folders; null: not measured."""
     images: int | None = None
     """Images that the folder has to hold, where the definition says how many; null: any number from two."""
+    side: int | None = None
+    """Side in pixels of the measured faces and of the folder's, where the definition says it; null: the folder's faces are
+    brought to the side of the measured ones."""
 
     def missing(self, context: BuildContext) -> list[str]:
         """What the extractor and the folder lack."""
-        lacking = self._lacking()
+        lacking = self._lacking() or other_side(self.side, context)
         return super().missing(context) + ([lacking] if lacking else [])
 
     def _lacking(self) -> str:
@@ -66,11 +70,9 @@ class _ReferenceKind(SetKind):
             return (
                 f"the reference set {self.reference} holds {found} images, expected {wanted}: correct it by {OVERRIDE}"
             )
+        if self.side is not None and (found_side := _first_side(Path(self.reference).expanduser())) != self.side:
+            return f"the reference set {self.reference} holds images of {found_side} pixels, expected {self.side}"
         return ""
-
-    def _side(self, context: BuildContext) -> int | None:
-        """Side to which the images of the folder are brought, for an extractor that takes faces at their own size."""
-        return None if self.network.resizes else context.side
 
     def _count(self) -> int:
         return len(image_files(Path(self.reference or "").expanduser()))
@@ -78,7 +80,7 @@ class _ReferenceKind(SetKind):
     def _build(
         self, name: str, context: BuildContext, distance: Callable[[Features, ReferenceFeatures], float], facts: Any
     ) -> SetMetric:
-        folder, side = Path(self.reference or "").expanduser(), self._side(context)
+        folder, side = Path(self.reference or "").expanduser(), context.side
         faces = context.shared(f"reference {folder}", lambda: read_folder(folder, context.cache))
         place = f"reference features {self.extractor} {side} {folder}"
         found = context.shared(place, lambda: self._features(faces, context))
@@ -96,7 +98,7 @@ class _ReferenceKind(SetKind):
 
     def _features(self, faces: ReferenceFolder, context: BuildContext) -> ReferenceFeatures:
         extractor, sha256 = self.load_extractor(context), context.sha256(self.network.weights)
-        side = self._side(context)
+        side = context.side
         return reference_features(faces, extractor, sha256, device=context.device, cache=context.cache, side=side)
 
 
@@ -123,6 +125,18 @@ class KernelReferenceKind(_ReferenceKind):
         return super()._lacking()
 
 
+def other_side(side: int | None, context: BuildContext) -> str:
+    """Why faces of this context's side are not those of a definition for faces of `side` pixels; empty if they are."""
+    if side is None or context.side in (None, side):
+        return ""
+    return f"it is defined for faces of {side} pixels, and these have {context.side}"
+
+
+def _first_side(folder: Path) -> int:
+    with Image.open(image_files(folder)[0]) as image:
+        return max(image.size)
+
+
 def _frechet(restored: Features, reference: ReferenceFeatures) -> float:
     return frechet_between(moments(restored), reference.moments)
 
@@ -140,6 +154,8 @@ class FrechetStatisticsKind(SetKind):
     """Entry of the catalogue of weights: a file with `mean` and `cov`."""
     images: int
     """Images that the statistics were computed from."""
+    side: int | None = None
+    """Side of those images in pixels; faces of another side are not measured."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -148,7 +164,8 @@ class FrechetStatisticsKind(SetKind):
 
     def missing(self, context: BuildContext) -> list[str]:
         """What the extractor lacks, and the statistics."""
-        return super().missing(context) + missing_weights([self.statistics], context)
+        lacking = super().missing(context) + missing_weights([self.statistics], context)
+        return [*lacking, other] if (other := other_side(self.side, context)) else lacking
 
     def build(self, name: str, context: BuildContext) -> SetMetric:
         """The metric; UserError where the statistics are damaged."""

@@ -5,6 +5,8 @@ from src.settings.errors import UserError
 LEARNED = ("codeformer", "vqgan", "codeformer_colorization", "codeformer_inpainting")
 """Those that need a checkpoint; each is also the name of a published network."""
 RESTORERS = (*LEARNED, "bicubic", "identity")
+DRAWING: tuple[str, ...] = ()
+"""Those whose result depends on a seed."""
 PUBLISHED_FIDELITY = {"codeformer": 0.5, "codeformer_colorization": 0.0, "codeformer_inpainting": 1.0}
 """Defaults of the published scripts (codeformer.md 4)."""
 

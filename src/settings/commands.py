@@ -27,7 +27,7 @@ class SeveritySettings:
     """`factor` (times the recipe shrank the face), `input_error` (root mean squared error of the degraded face, levels), or
     `auto`: the factor where it fills two bins or more, else the error."""
     edges: list[float] | None
-    """Rising bounds of the bins; null takes 1, 2, 4, 8, 16, 32 for the factor and three equally full bins for the error."""
+    """Rising bounds of the bins; null takes 1, 2, 4, 8, 16, 32, 64 for the factor, three equally full bins for the error."""
 
 
 @dataclass(kw_only=True)
@@ -57,9 +57,9 @@ class MetricsSettings:
     """Stop before any work where a metric that is asked for cannot be measured; else the record says so."""
     fetch: bool
     """Fetch missing weights from their published addresses, verified, after stating their licence."""
-    primary: str
+    primary: str | None
     """What decides a comparison, named before the run: a role (perceptual, distribution, identity, psnr, ssim, ...) or the
-    id of a metric."""
+    id of a metric; null: perceptual, said to be the default."""
     weights_dir: str | None
     """Folder searched first for extractor weights (sub-folders as listed by the weights catalogue)."""
     bootstrap_resamples: int

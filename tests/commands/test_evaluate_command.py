@@ -1,6 +1,7 @@
 """`python -m src.evaluate`: records, pictures and a leaderboard of any restorer; mistakes are one sentence."""
 
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import asdict
@@ -17,10 +18,10 @@ from torch import nn
 from src.checkpoints.network_file import save_network
 from src.config.compose import CONFIG_DIR
 from src.config.schema import register
-from src.config.validate_evaluation import check_evaluation
 from src.data.benchmark_layouts import open_benchmark
 from src.data.image_file import read_rgb, write_png
 from src.evaluate import spelled_out
+from src.jobs.check_evaluation import check_evaluation
 from src.jobs.evaluate_job import evaluate_job
 from src.networks import CodeFormer
 from src.settings.commands import EvaluateConfig
@@ -141,6 +142,28 @@ def test_photographs_without_originals_are_measured_by_what_needs_none(pairs: Pa
     assert arm(records, "bicubic").picture("best", "truth") is None
 
 
+def test_evaluations_under_one_label_do_not_replace_each_other(pairs: Path, tmp_path: Path) -> None:
+    words = ["restorer=external", f"benchmark={pairs}", "size=32"]
+    for name, side in (("good", "hq"), ("bad", "lq")):
+        shutil.copytree(pairs / side, tmp_path / name)
+        records = evaluated(tmp_path, *words, f"root={tmp_path / name}")
+    values = [stored.record.metrics["psnr"].value for stored in records if stored.record.arm == "external"]
+    assert len(values) == 2
+    assert max(values) == 100
+    text = (tmp_path / "studies" / "evaluation" / "leaderboard" / "leaderboard.md").read_text()
+    assert "several runs have this label and seed; the newest counts" in text
+
+
+def test_rendered_faces_are_told_by_their_names(tmp_path: Path) -> None:
+    population = ["data.identities=6", "data.images_per_identity=1", "data.test_identities=3"]
+    rendered = [*population, "data.validation_identities=1", "benchmark.count=3", "size=64", "restorer=identity"]
+    identity = "metrics.measure=[psnr,id_rendered]"
+    (found,) = {s.record.arm: s.record for s in evaluated(tmp_path, *rendered, identity)}.keys() - {"input"}
+    assert found == "identity"
+    record = arm(read_records(tmp_path / "studies" / "evaluation" / "records").records, "identity").record
+    assert record.roles["identity"] == "id_rendered"
+
+
 def test_a_trained_run_gives_a_curve_over_w(trained_codeformer: Path, tmp_path: Path) -> None:
     words = [f"checkpoint={trained_codeformer}", "fidelity=[0,1]", "benchmark=rendered", "benchmark.count=3"]
     population = ["data.identities=6", "data.images_per_identity=1", "data.test_identities=3"]
@@ -177,8 +200,16 @@ WRONG = {
     "label=a/b": "label: 'a/b' names a folder",
     "metrics.primary=lpips": "metrics.primary: 'lpips' is not one of",
     "severity.by=age": "severity.by: 'age' is not one of",
+    "severity.edges=[3,2]": "severity.edges: [3.0, 2.0] must be two or more rising numbers",
+    "fidelity=[]": "fidelity: [] must name at least one",
+    "size=0": "size: 0 must be 1 or more",
+    "study=..": "study: '..' names a folder",
+    "seed=3": "seed: 3 changes nothing, since codeformer draws nothing",
+    "restorer=bicubic fidelity=0.5": "fidelity: 0.5 is no setting of bicubic",
+    "metrics.primary=psnr_of_luma": "metrics.primary: 'psnr_of_luma' is not one of",
     "restorer=gfpgan": "restorer: 'gfpgan' is not one of",
     "restorer=identity": "size: not given, and identity takes faces of any",
+    "restorer=identity size=32 metrics.primary=ssim metrics.measure=[psnr]": "metrics.primary: 'ssim' cannot be measured",
     "metrics.strict=true metrics.measure=[psnr,id_mobilefacenet] metrics.weights_dir=nowhere": "metrics.strict: 1 metrics",
 }
 

@@ -75,8 +75,6 @@ def test_equal_faces_have_one_bin_and_photographs_none() -> None:
 @pytest.mark.parametrize(
     ("settings", "sentence"),
     [
-        (SeveritySettings(by="age", edges=None), "severity.by: 'age' is not one of auto"),
-        (SeveritySettings(by="auto", edges=[3.0, 2.0]), "severity.edges: .* rising"),
         (SeveritySettings(by="factor", edges=None), "severity.by: factor needs its recipe"),
     ],
 )

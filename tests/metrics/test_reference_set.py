@@ -246,7 +246,16 @@ def test_faces_at_their_own_size_are_brought_to_the_measured_side(context: Build
     assert metric.extractor.sides == [(8, 8)] * 3
     assert metric.definitions[0].reference.endswith("brought to 8 pixels by Pillow's Lanczos")
     resizing = FrechetReferenceKind("colours", reference=str(tmp_path)).build("d", replace(context, side=8))
-    assert resizing.definitions[0].reference == "a folder of 3 faces", "an extractor that resizes itself sees the files"
+    assert "brought to 8 pixels" in resizing.definitions[0].reference, "also for an extractor that resizes by itself"
+
+
+def test_a_definition_for_faces_of_a_side_takes_no_others(context: BuildContext, tmp_path: Path) -> None:
+    write_faces(tmp_path, 3, side=16)
+    kind = FrechetReferenceKind("colours", reference=str(tmp_path), images=3, side=16)
+    assert kind.missing(replace(context, side=16)) == []
+    assert kind.missing(replace(context, side=8)) == ["it is defined for faces of 16 pixels, and these have 8"]
+    (sentence,) = replace(kind, side=8).missing(replace(context, side=8))
+    assert f"the reference set {tmp_path} holds images of 16 pixels, expected 8" in sentence
 
 
 def test_a_folder_that_is_not_the_reference_is_refused(

@@ -39,7 +39,7 @@ def benchmark_of(count: int) -> object:
 def evaluated(batch_size: int) -> dict:
     """Every number of an evaluation, and the pictures of three faces, as seen by this process."""
     benchmark = benchmark_of(COUNT)
-    with joined_ranks(torch.device("cpu")) as ranks:
+    with joined_ranks() as ranks:
         restorations = RestorerAtWork(IdentityRestorer(), benchmark.lq, torch.device("cpu"))
         suite, _, _ = small_suite()
         evaluation = evaluate(

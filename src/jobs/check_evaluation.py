@@ -4,8 +4,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from src.config.validate import at_least, choice, metrics_problems, seed, within
+from src.config.validate import at_least, choice, metrics_problems, seed, severity_problems, within
 from src.degradation.chain import recipe_problems
+from src.restorers.knobs import DRAWING, LEARNED
 from src.settings.commands import EvaluateConfig
 from src.settings.errors import UserError
 from src.settings.restore import PRECISIONS
@@ -27,6 +28,8 @@ def fidelities(value: Any) -> list[Any]:
 
 
 def _problems(config: EvaluateConfig) -> Iterator[str]:
+    if config.fidelity == []:
+        yield "fidelity: [] must name at least one fidelity in [0, 1]"
     for weight in fidelities(config.fidelity):
         if isinstance(weight, bool) or not isinstance(weight, int | float | None):
             yield f"fidelity: {weight!r} is no number"
@@ -36,17 +39,28 @@ def _problems(config: EvaluateConfig) -> Iterator[str]:
         yield f"root: {config.root!r} is not a folder; restorer=external needs the folder of the restored faces"
     if config.restorer != EXTERNAL and config.root is not None:
         yield f"root: {config.root!r} is used by restorer=external alone, and restorer is {config.restorer}"
-    for key, value in (("study", config.study), ("label", config.label)):
-        if value is not None and (not value or "/" in value):
-            yield f"{key}: {value!r} names a folder; it must not be empty or contain a slash"
+    if config.restorer not in LEARNED:
+        for key in ("fidelity", "adain"):
+            if (value := getattr(config, key)) is not None:
+                yield f"{key}: {value} is no setting of {config.restorer}; leave it out"
+    yield from _names(config)
     yield from seed("seed", config.seed)
-    for key in ("batch_size", "shown_faces"):
-        yield from at_least(key, getattr(config, key), 1)
+    if config.seed and config.restorer not in (EXTERNAL, *DRAWING):
+        yield f"seed: {config.seed} changes nothing, since {config.restorer} draws nothing; leave it at 0"
+    for key in ("batch_size", "shown_faces", "size"):
+        if (count := getattr(config, key)) is not None:
+            yield from at_least(key, count, 1)
     yield from choice("device", config.device, ("auto", "cpu", "cuda"))
     yield from choice("precision", config.precision, PRECISIONS)
-    yield from choice("severity.by", config.severity.by, ("auto", "factor", "input_error"))
+    yield from severity_problems("severity", config.severity)
     yield from metrics_problems(config.metrics)
     if config.benchmark.root is None:
         yield from at_least("benchmark.count", config.benchmark.count, 1)
         yield from choice("benchmark.split", config.benchmark.split, ("validation", "test"))
         yield from (f"benchmark.degradation: {problem}" for problem in recipe_problems(config.benchmark.degradation))
+
+
+def _names(config: EvaluateConfig) -> Iterator[str]:
+    for key, value in (("study", config.study), ("label", config.label)):
+        if value is not None and (value in ("", ".", "..") or "/" in value):
+            yield f"{key}: {value!r} names a folder; it must not be empty, a dot or two, or contain a slash"
