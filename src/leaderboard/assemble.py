@@ -9,7 +9,7 @@ from src.leaderboard import verdict
 from src.leaderboard.comparable import Protocol, protocol_of
 from src.leaderboard.definition import metric_for
 from src.leaderboard.facts import missing_of, provenance_notes
-from src.leaderboard.frontier import Frontier, frontier_of
+from src.leaderboard.frontier import CERTAINTY, Frontier, frontier_of
 from src.leaderboard.primary import primary_of
 from src.leaderboard.row import Row
 from src.leaderboard.selection import newest
@@ -113,7 +113,7 @@ def _ranking(shown: list[Row], protocol: Protocol, stem: str, choices: Choices) 
         protocol=protocol,
         rows=shown,
         verdict=verdict.verdict(shown, protocol),
-        notes=_notes(shown, protocol, choices),
+        notes=[*_notes(shown, protocol, choices), *_frontier_note(frontier)],
         missing=missing_of(shown),
         frontier=frontier,
         severity=severity_curves(shown, metrics, choices.resamples, choices.seed),
@@ -128,6 +128,10 @@ def _notes(rows: Sequence[Row], protocol: Protocol, choices: Choices) -> list[st
         *verdict.cautions(rows, protocol),
         *provenance_notes(rows),
     ]
+
+
+def _frontier_note(frontier: Frontier | None) -> list[str]:
+    return [f"Pareto front and reference curve compare {CERTAINTY}."] if frontier is not None else []
 
 
 def _severity_metrics(rows: Sequence[Row]) -> list[str]:

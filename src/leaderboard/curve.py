@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from src.checkpoints.files import atomic_path
+from src.leaderboard.columns import baselines
 from src.leaderboard.comparable import Protocol
 from src.leaderboard.definition import ARROWS, direction_of
 from src.leaderboard.knobs import Setting
@@ -51,15 +52,15 @@ def _draw(path: Path, rows: Sequence[Row], arms: Sequence[str], metrics: Sequenc
 
     columns = min(2, len(metrics))
     lines = -(-len(metrics) // columns)
-    baselines = [row for row in rows if row.baseline and row.status == "finished" and row.incomparable is None]
-    legend_lines = -(-(len(arms) + len(baselines)) // 4)
+    levels = baselines(rows)
+    legend_lines = -(-(len(arms) + len(levels)) // 4)
     height = 2.3 * lines + 0.22 * legend_lines + 0.45
     figure = Figure(figsize=(3.55 * columns, height), dpi=200, layout="constrained")
     FigureCanvasAgg(figure)
     looks = {arm: look_of(index) for index, arm in enumerate(arms)}
     panels = figure.subplots(lines, columns, squeeze=False).flat
     for axes, metric in zip(panels, metrics, strict=False):
-        _panel(axes, metric, rows, baselines, looks)
+        _panel(axes, metric, rows, levels, looks)
     for axes in list(figure.axes)[len(metrics) :]:
         axes.remove()
     named = {label: line for axes in figure.axes for line, label in zip(*axes.get_legend_handles_labels(), strict=True)}
@@ -71,14 +72,14 @@ def _draw(path: Path, rows: Sequence[Row], arms: Sequence[str], metrics: Sequenc
         figure.savefig(temporary)
 
 
-def _panel(axes: "Axes", metric: str, rows: Sequence[Row], baselines: Sequence[Row], looks: dict[str, Look]) -> None:
+def _panel(axes: "Axes", metric: str, rows: Sequence[Row], constant: Sequence[Row], looks: dict[str, Look]) -> None:
     settings = {row.arm: row.setting for row in placed(rows)}
     for arm, look in looks.items():
         _curve(axes, arm, [row for row in rows if _shown(row, arm, settings.get(arm), metric)], metric, look)
     axes.set_xlabel("fidelity weight $w$")
     axes.set_xlim(-0.03, 1.03)
     axes.grid(axis="y", linewidth=0.4, alpha=0.4)
-    levels = {row.arm: row.cells[metric].value for row in baselines if metric in row.cells}
+    levels = {row.arm: row.cells[metric].value for row in constant if metric in row.cells}
     outside = _baselines(axes, {arm: value for arm, value in levels.items() if value is not None})
     definition = next(row.cells[metric].definition for row in rows if metric in row.cells)
     axes.set_title(f"{metric} {ARROWS[direction_of(definition)]}", loc="left", pad=14 if outside else 6)

@@ -6,6 +6,7 @@ from src.leaderboard import facts
 from src.leaderboard.columns import heading
 from src.leaderboard.grids import apart_grid, full_grid, ranking_grid, seeds_grid, severity_grid, worst_grid
 from src.leaderboard.render import Grid, markdown
+from src.leaderboard.severity import by_scale, outside_note
 from src.leaderboard.study import Ranking, StudyTable
 
 
@@ -51,10 +52,10 @@ def _figures(ranking: Ranking) -> list[str]:
 
 def _severity(ranking: Ranking, marks: str) -> list[str]:
     parts = []
-    for metric, scale in dict.fromkeys((curve.metric, curve.scale) for curve in ranking.severity):
-        curves = [curve for curve in ranking.severity if (curve.metric, curve.scale) == (metric, scale)]
-        title = f"{marks} {heading(metric, ranking.rows)} by {scale}"
+    for curves in by_scale(ranking.severity):
+        title = f"{marks} {heading(curves[0].metric, ranking.rows)} by {curves[0].scale}"
         parts += _section(title, severity_grid(curves, ranking.rows))
+        parts += [note] if (note := outside_note(curves)) else []
     return parts
 
 

@@ -11,6 +11,8 @@ from src.leaderboard.row import Row
 from src.leaderboard.setting import setting_text
 
 REFERENCE_RESTORER = "codeformer"
+CERTAINTY = "point estimates; the distance has no interval"
+"""How sure it is what lies on the front and beyond the reference, said wherever they are shown."""
 
 
 @dataclass(frozen=True)
@@ -47,15 +49,26 @@ class Frontier:
     points: tuple[FrontierPoint, ...]
     reference: tuple[FrontierPoint, ...]
     """CodeFormer's own curve by rising w: that of the best placed arm which restores with it; empty without one."""
+    to_input: bool = False
+    """Whether identity is that of the degraded face, because no clean original is known."""
+
+    @property
+    def identity_label(self) -> str:
+        """The identity metric with whose identity it is, where that is not the true one."""
+        return f"identity to the input: {self.identity_metric}" if self.to_input else self.identity_metric
 
 
 def frontier_of(rows: Sequence[Row], protocol: Protocol) -> Frontier | None:
     """The frontier of a ranking; None unless an arm has both an identity metric and a Fréchet distance.
 
+    Identity is that of the original, or of the input where no original is known. What lies on the front or beyond the
+    reference is decided by point values, since a distance has no interval.
     Rows whose distance stands on another number of faces are left out. Baselines take no part in the front: one of them
     is fed with what is to be restored.
     """
-    identity, distance = _metric(rows, protocol, "identity", "higher"), _metric(rows, protocol, "distribution", "lower")
+    distance = _metric(rows, protocol, "distribution", "lower")
+    to_truth, to_input = (_metric(rows, protocol, role, "higher") for role in ("identity", "identity_to_input"))
+    identity = to_truth or to_input
     if identity is None or distance is None:
         return None
     measured = {id(row): point for row in rows if (point := _point(row, identity, distance)) is not None}
@@ -77,6 +90,7 @@ def frontier_of(rows: Sequence[Row], protocol: Protocol) -> Frontier | None:
         n=protocol.measured[distance].n,
         points=tuple(points.values()),
         reference=tuple(points[key] for key in curve),
+        to_input=to_truth is None,
     )
 
 

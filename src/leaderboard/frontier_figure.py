@@ -11,7 +11,7 @@ from jaxtyping import Float
 from src.checkpoints.files import atomic_path
 from src.leaderboard.cells import short
 from src.leaderboard.definition import ARROWS
-from src.leaderboard.frontier import Frontier, FrontierPoint
+from src.leaderboard.frontier import CERTAINTY, Frontier, FrontierPoint
 from src.leaderboard.label_placement import place_labels
 from src.leaderboard.palette import FIGURE_STYLE, Look, look_of
 from src.leaderboard.render import number
@@ -137,12 +137,13 @@ def _steps(points: Sequence[FrontierPoint], right: float, bottom: float) -> Floa
 
 def _texts(axes: "Axes", frontier: Frontier, title: str) -> None:
     axes.set_xlabel(f"{frontier.distance_metric} {ARROWS['lower']} at n = {frontier.n}")
-    axes.set_ylabel(f"{frontier.identity_metric} {ARROWS['higher']}")
+    axes.set_ylabel(f"{frontier.identity_label} {ARROWS['higher']}")
     axes.set_title(title, loc="left", pad=16)
     axes.grid(linewidth=0.4, alpha=0.35)
     curve = f"wide line: w curve of {short(frontier.reference[0].arm)}; " if frontier.reference else ""
     legend = f"better: up and left; {curve}dashed: Pareto front"
-    axes.text(1, 1.055, legend, transform=axes.transAxes, fontsize=6.5, color=_GREY, ha="right", va="bottom")
+    for y, text in ((1.055, legend), (-0.09, CERTAINTY)):
+        axes.text(1, y, text, transform=axes.transAxes, fontsize=6.5, color=_GREY, ha="right", va="bottom")
 
 
 def _labels(

@@ -92,7 +92,11 @@ def worst_grid(rows: Sequence[Row], protocol: Protocol) -> Grid | None:
 
 
 def severity_grid(curves: Sequence[SeverityCurve], rows: Sequence[Row]) -> Grid | None:
-    """The means of one metric in bins of severity, with intervals and number of faces; None without curves."""
+    """The means of one metric in bins of severity, with intervals and number of faces; None without curves.
+
+    Args:
+        curves: of one group of `by_scale`.
+    """
     if not curves:
         return None
     bins = sorted({(entry.low, entry.high) for curve in curves for entry in curve.bins})
@@ -136,7 +140,8 @@ def seeds_grid(rows: Sequence[Row], protocol: Protocol) -> Grid | None:
     for row in several:
         cell = row.cells[protocol.metric]
         values = [cell.by_seed.get(seed) for seed in seeds]
-        spread = f"{number(min(cell.by_seed.values()))} to {number(max(cell.by_seed.values()))}"
+        found = cell.by_seed.values()
+        spread = f"{number(min(found))} to {number(max(found))}" if found else EMPTY
         lines.append((short(row.arm), setting_cell(row, setting), number(cell.value), spread, *map(number, values)))
     headings = ("arm", setting, f"mean {heading(protocol.metric, rows)}", "range", *(f"seed {seed}" for seed in seeds))
     return Grid(headings, tuple(lines), keys=2)

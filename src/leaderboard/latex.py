@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 
 from src.leaderboard.cells import cell_text, cost_texts, rank_text, value_text
 from src.leaderboard.columns import baselines, digits_of, heading, metric_order
+from src.leaderboard.common_faces import common_faces, common_faces_note
 from src.leaderboard.comparable import Protocol
 from src.leaderboard.definition import ARROWS
 from src.leaderboard.facts import definition_line
@@ -39,7 +40,7 @@ def latex_text(tables: Sequence[StudyTable], resamples: int, seed: int) -> str:
     """A `table` environment for every ranking.
 
     Columns: rank, arm, setting, the metrics that stand for a role with the primary one first, and cost. In each metric
-    column the best arm is bold, and so is every arm whose paired interval to it holds zero.
+    column the arms that share the first rank are bold, by the rules of the ranking.
     """
     rankings = [(table, ranking) for table in tables for ranking in table.rankings]
     return HEADER + "".join("\n" + _table(table, ranking, resamples, seed) for table, ranking in rankings)
@@ -105,7 +106,7 @@ def _column(name: str, ranking: Ranking, resamples: int, seed: int) -> list[str]
     """Cells of a metric in the order of the lines."""
     rows = ranking.rows
     arms, digits = placed(rows), digits_of(name, rows)
-    best = best_and_tied(arms, name, resamples, seed)
+    best = best_and_tied(rows, name, resamples, seed)
     with_bounds = name == ranking.protocol.metric
     return [
         _cell(row.cells.get(name), digits, with_bounds=with_bounds, bold=place in best)
@@ -129,9 +130,15 @@ def _caption(table: StudyTable, ranking: Ranking) -> str:
         f"{facts.get('name', 'unnamed')}, n = {facts.get('n', '?')} faces, benchmark {str(facts.get('hash'))[:12]}",
         f"Ordered by {definition_line(protocol.metric, cell)}",
         "Brackets: 95 % bootstrap interval",
-        "Bold: the best arm of a column, and every arm that the paired interval does not separate from it",
+        "Bold: the best arm of a column, and those that paired intervals do not separate from it",
+        *_left_out(ranking),
     ]
     return escaped(". ".join(sentences) + ".")
+
+
+def _left_out(ranking: Ranking) -> list[str]:
+    faces = common_faces(ranking.rows, ranking.protocol.metric)
+    return [] if faces is None else [note.removesuffix(".") for note in common_faces_note(faces)]
 
 
 def _line(cells: Iterable[str]) -> str:

@@ -5,7 +5,7 @@ from typing import Any
 
 from src.leaderboard.columns import digits_of, metric_order
 from src.leaderboard.definition import direction_of
-from src.leaderboard.frontier import Frontier, FrontierPoint
+from src.leaderboard.frontier import CERTAINTY, Frontier, FrontierPoint
 from src.leaderboard.page_config import Entry, shared_config
 from src.leaderboard.page_pictures import gallery_of
 from src.leaderboard.page_rows import Pool, finite, interval, number, numbers, row_payload
@@ -81,6 +81,8 @@ def _frontier(frontier: Frontier, rows: Sequence[Row]) -> dict[str, Any]:
         "identity": frontier.identity_metric,
         "distance": frontier.distance_metric,
         "n": frontier.n,
+        "toInput": frontier.to_input,
+        "certainty": CERTAINTY,
         "points": [_point(point, frontier, rows) for point in frontier.points],
         "reference": [_point(point, frontier, rows) for point in frontier.reference],
     }
@@ -109,6 +111,8 @@ def _severity(curve: SeverityCurve, rows: Sequence[Row]) -> dict[str, Any]:
         "baseline": curve.baseline,
         "metric": curve.metric,
         "scale": curve.scale,
+        "edges": numbers(curve.edges),
+        "outside": curve.outside,
         "bins": [
             {
                 "low": number(found.low),

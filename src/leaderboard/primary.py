@@ -2,13 +2,19 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 from src.leaderboard.definition import metric_for
 from src.settings.errors import UserError
-from src.settings.metric_roles import RECORDED_ROLES
-from src.tracking.records import StoredRecord
+from src.settings.metric_roles import DEFAULT_PRIMARY, RECORDED_ROLES
+from src.tracking.records import Record, StoredRecord
 
-DEFAULT_ROLE = "perceptual"
+_SUBSTITUTES = ("no_reference", "distribution_unbiased", "identity_to_input")
+"""Roles that can decide where faces have no clean original, in the order in which they are taken."""
+
+
+_SOURCES: dict[object, str] = {True: "the default", False: "named by the study before its runs"}
+"""Who named the primary metric, by what a record says of its being the default."""
 
 
 @dataclass(frozen=True)
@@ -25,49 +31,77 @@ class Primary:
 def primary_of(records: Sequence[StoredRecord], wanted: str | None) -> Primary:
     """`wanted`, or what the newest record of the study was made to decide by, or the perceptual metric.
 
+    What the records decide by but no finished one has measured, as on real photographs, is replaced by a metric that
+    needs no original, and the source says so.
+
     Args:
         wanted: role or metric id; None leaves it to the records.
 
     Raises:
-        UserError: it is neither a role nor a metric of these records, or no finished record has measured it.
+        UserError: `wanted` is neither a role nor a metric of these records, or no finished record has measured it.
     """
-    found = _given(wanted) if wanted is not None else _named(records)
-    _check(records, found.name)
-    return found
+    finished = [entry.record for entry in records if entry.record.status == "finished"]
+    if wanted is not None:
+        _check(finished, wanted)
+        return Primary(wanted, "named when the leaderboard was built", [])
+    found = _named(records)
+    if any(metric_for(record, found.name) for record in finished):
+        return found
+    return _substituted(found, finished)
 
 
-def _given(wanted: str) -> Primary:
-    return Primary(wanted, "named when the leaderboard was built", [])
+def _substituted(primary: Primary, finished: Sequence[Record]) -> Primary:
+    """What takes the place of a metric that was not measured; the same if nothing was."""
+    values = [(name, value) for record in finished for name, value in record.metrics.items() if value.value is not None]
+    measured = {name for name, _ in values}
+    by_role = (role for role in _SUBSTITUTES if any(metric_for(record, role) in measured for record in finished))
+    per_image = (name for name, value in values if value.interval is not None)
+    name = next(chain(by_role, per_image, (name for name, _ in values)), None)
+    if name is None:
+        return primary
+    source = f"{primary.name} was not measured here; {name} takes its place"
+    return Primary(name, source, primary.notes)
 
 
 def _named(records: Sequence[StoredRecord]) -> Primary:
     ordered = sorted(records, key=lambda entry: entry.record.created, reverse=True)
-    names = list(dict.fromkeys(name for entry in ordered if (name := _configured(entry)) is not None))
+    sources: dict[str, str] = {}
+    for entry in ordered:
+        name, source = _configured(entry)
+        if name is not None:
+            sources.setdefault(name, source)
+    names = list(sources)
     if not names:
-        return Primary(DEFAULT_ROLE, "the default: the records name none", [])
+        return Primary(DEFAULT_PRIMARY, "the default: the records name none", [])
     notes = []
     if len(names) > 1:
         notes = [f"The records name several primary metrics ({', '.join(names)}); the newest decides: {names[0]}."]
-    return Primary(names[0], "named by the study before its runs", notes)
+    return Primary(names[0], sources[names[0]], notes)
 
 
-def _configured(stored: StoredRecord) -> str | None:
+def _configured(stored: StoredRecord) -> tuple[str | None, str]:
+    """What the record was made to decide by, and who named it."""
     metrics = stored.record.config.get("metrics")
-    name = metrics.get("primary") if isinstance(metrics, dict) else None
-    return str(name) if name else None
+    if not isinstance(metrics, dict) or not metrics.get("primary"):
+        return None, ""
+    return str(metrics["primary"]), _SOURCES.get(metrics.get("primary_is_default"), "as the records name it")
 
 
-def _check(records: Sequence[StoredRecord], name: str) -> None:
-    finished = [entry.record for entry in records if entry.record.status == "finished"]
+def _check(finished: Sequence[Record], name: str) -> None:
     if not finished or any(metric_for(record, name) for record in finished):
         return
+    study = repr(finished[0].study)
+    measured = sorted({metric for record in finished for metric in record.metrics})
+    if not measured:
+        raise UserError(
+            f"primary: {name!r} was not measured in study {study}, nor was any other metric; evaluate again"
+        )
     if name not in RECORDED_ROLES:
-        measured = sorted({metric for record in finished for metric in record.metrics})
         raise UserError(
             f"primary: {name!r} is not one of {', '.join(RECORDED_ROLES)}, nor a metric of study "
-            f"{finished[0].study!r}; its metrics are {', '.join(measured) or 'none'}"
+            f"{study}; its metrics are {', '.join(measured)}"
         )
-    roles = sorted({role for record in finished for role in record.roles})
+    known = [*sorted({role for record in finished for role in record.roles}), *measured]
     raise UserError(
-        f"primary: {name!r} was not measured in study {finished[0].study!r}; take one of {', '.join(roles)}"
+        f"primary: {name!r} was not measured in study {study}; take one of {', '.join(dict.fromkeys(known))}"
     )

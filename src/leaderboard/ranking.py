@@ -2,39 +2,37 @@
 
 from collections.abc import Sequence
 from dataclasses import replace
-from itertools import pairwise
 
 import numpy as np
 import pandas as pd
 
+from src.leaderboard.common_faces import CommonFaces, common_faces, ranked_places
 from src.leaderboard.comparable import Protocol
 from src.leaderboard.definition import direction_of
 from src.leaderboard.row import Row, Standing, per_image_values
-from src.metrics.statistics import Direction, Interval, paired_bootstrap
+from src.metrics.statistics import Interval, paired_bootstrap
 
 
 def with_standings(rows: Sequence[Row], protocol: Protocol, resamples: int, seed: int) -> list[Row]:
     """The rows with a standing at each arm's best setting.
 
-    Arms are ordered by the primary metric. An arm shares the rank of the one before it unless the paired interval of
-    their difference excludes zero; after a tie of two, the next rank is two higher.
+    Arms are ordered by the primary metric over the faces that every ranked row was measured on, so that no arm gains by
+    failing on hard ones. An arm shares a rank unless its paired interval to the arm before it, or to the first one of
+    that rank, excludes zero; after a tie of two, the next rank is two higher. Without a common face, and without
+    per-image values, each row's own mean gives an order and no ranks.
     """
-    direction = direction_of(protocol.measured[protocol.metric].definition)
-    order = _ordered(rows, protocol.metric, direction)
-    values = {}
-    if protocol.per_image:
-        values = {index: per_image_values(rows[index].records, protocol.metric) for index in order}
-    steps = [_paired(values, later, earlier, resamples, seed) for earlier, later in pairwise(order)]
-    leaders = _leaders(steps, direction)
+    faces = _comparable_faces(rows, protocol.metric) if protocol.per_image else None
+    order = _best_of_each_arm(rows, protocol.metric, faces)
+    leaders = None if faces is None else _leaders(order, faces, resamples, seed)
     standings = {}
-    for position, index in enumerate(order):
-        standings[index] = Standing(
+    for position, place in enumerate(order):
+        standings[place] = Standing(
             position=position + 1,
-            rank=leaders[position] + 1 if values else None,
-            tied=bool(values) and leaders.count(leaders[position]) > 1,
-            to_best=_paired(values, index, order[0], resamples, seed) if position else None,
+            rank=leaders[position] + 1 if leaders else None,
+            tied=leaders is not None and leaders.count(leaders[position]) > 1,
+            to_best=faces.difference(place, order[0], resamples, seed) if faces is not None and position else None,
         )
-    return [replace(row, standing=standings.get(index)) for index, row in enumerate(rows)]
+    return [replace(row, standing=standings.get(place)) for place, row in enumerate(rows)]
 
 
 def placed(rows: Sequence[Row]) -> list[Row]:
@@ -45,56 +43,70 @@ def placed(rows: Sequence[Row]) -> list[Row]:
 
 def paired_difference(a: Row, b: Row, metric: str, resamples: int, seed: int) -> Interval | None:
     """Interval of the mean of `a` minus `b` over the faces that both have; None without per-image values."""
-    values = {0: per_image_values(a.records, metric), 1: per_image_values(b.records, metric)}
-    return _paired(values, 0, 1, resamples, seed)
-
-
-def best_and_tied(rows: Sequence[Row], metric: str, resamples: int, seed: int) -> set[int]:
-    """Places in `rows` of the best value of a metric and of those whose paired interval to it holds zero.
-
-    A value that is refused takes no part; of a metric without per-image values only equal ones are tied.
-    """
-    cells = {place: row.cells[metric] for place, row in enumerate(rows) if metric in row.cells}
-    values = {place: cell.value for place, cell in cells.items() if cell.value is not None and not cell.refused}
-    if not values:
-        return set()
-    sign = 1.0 if direction_of(next(iter(cells.values())).definition) == "lower" else -1.0
-    best = min(values, key=lambda place: sign * values[place])
-    changes = {place: paired_difference(rows[place], rows[best], metric, resamples, seed) for place in values}
-    return {
-        place
-        for place, change in changes.items()
-        if (values[place] == values[best] if change is None else not change.excludes_zero())
-    }
-
-
-def _ordered(rows: Sequence[Row], metric: str, direction: Direction) -> list[int]:
-    """Index of each arm's best comparable row, best arm first."""
-    sign = 1.0 if direction == "lower" else -1.0
-    best: dict[str, tuple[float, int]] = {}
-    for index, row in enumerate(rows):
-        value = row.cells[metric].value if row.ranked and metric in row.cells else None
-        if value is None or row.cells[metric].refused:
-            continue
-        candidate = (sign * value, index)
-        best[row.arm] = min(best.get(row.arm, candidate), candidate)
-    return [index for _, index in sorted(best.values())]
-
-
-def _paired(values: dict[int, pd.Series], a: int, b: int, resamples: int, seed: int) -> Interval | None:
-    if a not in values or b not in values or values[a].empty or values[b].empty:
+    first, second = (per_image_values(row.records, metric) for row in (a, b))
+    if first.empty or second.empty:
         return None
-    table = pd.concat([values[a], values[b]], axis=1, join="inner").to_numpy(dtype=np.float64)
+    table = pd.concat([first, second], axis=1, join="inner").to_numpy(dtype=np.float64)
     return paired_bootstrap(table[:, 0], table[:, 1], resamples, seed)
 
 
-def _leaders(steps: Sequence[Interval | None], direction: Direction) -> list[int]:
-    """For each position, the position (from 0) of the first arm that it is tied with through its neighbours.
+def best_and_tied(rows: Sequence[Row], metric: str, resamples: int, seed: int) -> set[int]:
+    """Places in `placed(rows)` of the arms that share the first rank of a metric, by the rules of `with_standings`.
 
-    `steps` are the differences of each arm from the second on to the one before it.
+    Of a metric without per-image values only equal values are tied; without a common face nothing is best.
     """
-    leaders = [0]
-    for position, step in enumerate(steps, start=1):
-        separated = step is not None and step.excludes_zero() and (step.mean > 0) == (direction == "lower")
-        leaders.append(position if separated else leaders[-1])
+    arms = {id(row): place for place, row in enumerate(placed(rows))}
+    faces = common_faces(rows, metric)
+    sign = _sign(rows, metric)
+    own = [place for place in ranked_places(rows, metric) if id(rows[place]) in arms]
+    order = sorted(own, key=lambda place: sign * _mean(rows, place, metric, faces))
+    if not order or (faces is not None and faces.values.empty):
+        return set()
+    if faces is None:
+        best = [place for place in order if rows[place].cells[metric].value == rows[order[0]].cells[metric].value]
+    else:
+        leaders = _leaders(order, faces, resamples, seed)
+        best = [place for place, leader in zip(order, leaders, strict=True) if leader == 0]
+    return {arms[id(rows[place])] for place in best}
+
+
+def _comparable_faces(rows: Sequence[Row], metric: str) -> CommonFaces | None:
+    faces = common_faces(rows, metric)
+    return None if faces is None or faces.values.empty else faces
+
+
+def _best_of_each_arm(rows: Sequence[Row], metric: str, faces: CommonFaces | None) -> list[int]:
+    """Place of each arm's best row, best arm first."""
+    sign = _sign(rows, metric)
+    best: dict[str, tuple[float, int]] = {}
+    for place in ranked_places(rows, metric):
+        candidate = (sign * _mean(rows, place, metric, faces), place)
+        best[rows[place].arm] = min(best.get(rows[place].arm, candidate), candidate)
+    return [place for _, place in sorted(best.values())]
+
+
+def _mean(rows: Sequence[Row], place: int, metric: str, faces: CommonFaces | None) -> float:
+    value = rows[place].cells[metric].value
+    assert value is not None
+    return float(value) if faces is None else faces.mean(place)
+
+
+def _sign(rows: Sequence[Row], metric: str) -> float:
+    """What makes the better value the smaller one."""
+    definition = next((row.cells[metric].definition for row in rows if metric in row.cells), None)
+    return -1.0 if definition is not None and direction_of(definition) == "higher" else 1.0
+
+
+def _leaders(order: Sequence[int], faces: CommonFaces, resamples: int, seed: int) -> list[int]:
+    """For each position, the position (from 0) of the first arm of its rank.
+
+    Neighbours that are tied in a chain may be far apart at its ends: each is held against the first one too.
+    """
+    leaders: list[int] = []
+    for position, place in enumerate(order):
+        rivals = {order[position - 1], order[leaders[-1]]} if leaders else set()
+        shared = leaders and not any(
+            faces.difference(place, rival, resamples, seed).excludes_zero() for rival in sorted(rivals)
+        )
+        leaders.append(leaders[-1] if shared else position)
     return leaders

@@ -1,7 +1,7 @@
 """One line of a leaderboard: an arm at one setting, over all its seeds."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -20,12 +20,14 @@ class Cell:
 
     definition: dict
     value: float | None
-    """Mean over the seeds."""
+    """Mean over the seeds, over the faces that all of them could be measured on; None without such a face."""
     interval: tuple[float, float] | None
     """95 % over images, of the mean over the seeds; it says nothing about other seeds."""
     n: int
     failures: int
+    """Faces that a seed failed on, of a metric with per-image values."""
     by_seed: dict[Seed, float]
+    """Over the same faces."""
     worst_decile: Interval | None = None
     """Mean over the worst tenth of the faces; None without per-image values."""
     refused: str | None = None
@@ -41,7 +43,7 @@ class Standing:
     rank: int | None
     """Null where no difference has an interval, so that no rank can be claimed."""
     tied: bool
-    """Shares its rank: the paired interval to the neighbour holds zero."""
+    """Shares its rank: the paired intervals to the arm before and to the first of the rank hold zero."""
     to_best: Interval | None
     """Paired mean of this arm minus the first one."""
 
@@ -104,22 +106,34 @@ def per_image_table(records: Sequence[StoredRecord]) -> pd.DataFrame:
 
     NaN where a seed failed on a face; only faces and metrics that every record has; empty without per-image values.
     """
-    tables = []
-    for stored in records:
-        table = stored.per_image()
-        if table is None:
-            return pd.DataFrame()
-        tables.append(table.set_index(FACE_COLUMN).astype(float))
+    return _mean_over_seeds(_tables(records))
+
+
+def _tables(records: Sequence[StoredRecord]) -> list[pd.DataFrame]:
+    """Per-image values of each record, indexed by face name; empty if one has none."""
+    tables = [table for stored in records if (table := stored.per_image()) is not None]
+    return [table.set_index(FACE_COLUMN).astype(float) for table in tables] if len(tables) == len(records) else []
+
+
+def _mean_over_seeds(tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    if not tables:
+        return pd.DataFrame()
     if len(tables) == 1:
         return tables[0]
     shared = [name for name in tables[0].columns if all(name in table for table in tables)]
-    columns = {name: _mean_over_seeds([table[name] for table in tables]) for name in shared}
-    return pd.DataFrame(columns)
+    joined = {name: _seeds_by_face(name, tables) for name in shared}
+    return pd.DataFrame({name: pd.Series(_means(table), index=table.index) for name, table in joined.items()})
 
 
-def _mean_over_seeds(values: Sequence[pd.Series]) -> pd.Series:
-    joined = pd.concat(values, axis=1, join="inner")
-    return pd.Series(joined.to_numpy(dtype=np.float64).mean(axis=1), index=joined.index)
+def _means(by_face: pd.DataFrame) -> Float[np.ndarray, " n"]:
+    return by_face.to_numpy(dtype=np.float64).mean(axis=1)
+
+
+def _seeds_by_face(name: str, tables: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """One line a face that all tables have, one column a table; empty if a table lacks the column."""
+    if any(name not in table for table in tables):
+        return pd.DataFrame()
+    return pd.concat([table[name] for table in tables], axis=1, join="inner")
 
 
 def per_image_values(records: Sequence[StoredRecord], metric: str) -> pd.Series:
@@ -131,16 +145,37 @@ def per_image_values(records: Sequence[StoredRecord], metric: str) -> pd.Series:
 def cells_of(records: Sequence[StoredRecord], resamples: int, seed: int) -> dict[str, Cell]:
     """Every metric of the records of one row; `resamples` and `seed` are those of the bootstrap over several seeds."""
     names = dict.fromkeys(name for entry in records for name in entry.record.metrics)
-    table = _readable_table(records)
-    return {name: _cell(name, records, table, resamples, seed) for name in names}
+    tables = _readable_tables(records)
+    cells = {name: _cell(name, records, _mean_over_seeds(tables), resamples, seed) for name in names}
+    if len(tables) < 2:
+        return cells
+    seeds = seeds_of([entry.record for entry in records])
+    return {name: _on_common_faces(cell, _seeds_by_face(name, tables), seeds) for name, cell in cells.items()}
 
 
-def _readable_table(records: Sequence[StoredRecord]) -> pd.DataFrame:
+def _readable_tables(records: Sequence[StoredRecord]) -> list[pd.DataFrame]:
     """The per-image values; none of a row that stands apart because its file is damaged."""
     try:
-        return per_image_table(records)
+        return _tables(records)
     except UserError:
-        return pd.DataFrame()
+        return []
+
+
+def _on_common_faces(cell: Cell, by_face: pd.DataFrame, seeds: Sequence[Seed]) -> Cell:
+    """The cell over the faces that no seed failed on: each seed's own mean would be over other faces.
+
+    Args:
+        by_face: a column a seed, in the order of `seeds`; empty of a metric without per-image values.
+    """
+    common = by_face.dropna().to_numpy(dtype=np.float64)
+    failed = len(by_face) - len(common)
+    if failed == 0:
+        return cell
+    if len(common) == 0:
+        return replace(cell, value=None, interval=None, n=0, failures=failed, by_seed={})
+    means = dict(zip(seeds, common.mean(axis=0).tolist(), strict=True))
+    by_seed = {number: means[number] for number in in_order(seeds)}
+    return replace(cell, value=float(common.mean()), n=len(common), failures=failed, by_seed=by_seed)
 
 
 def _cell(name: str, records: Sequence[StoredRecord], table: pd.DataFrame, resamples: int, seed: int) -> Cell:

@@ -40,14 +40,19 @@ class SeverityCurve:
     metric: str
     scale: str
     """Name of the severity, with its unit."""
+    edges: tuple[float, ...]
+    """Of all bins of the scale, rising."""
     bins: tuple[SeverityBin, ...]
     """Rising; bins without a measured face are left out."""
+    outside: int
+    """Measured faces that lie in no bin, or whose severity is not known."""
 
 
 def severity_curves(rows: Sequence[Row], metrics: Sequence[str], resamples: int, seed: int) -> list[SeverityCurve]:
     """A curve for every metric and each row that has a standing, by standing, or is a baseline.
 
-    A value is a face's mean over the row's seeds. Rows whose records keep no severity have no curve.
+    A value is a face's mean over the row's seeds. Rows whose records keep no severity, or not all the same, have no
+    curve.
     """
     shown = [*placed(rows), *baselines(rows)]
     tables = [per_image_table(row.records) for row in shown]
@@ -57,6 +62,22 @@ def severity_curves(rows: Sequence[Row], metrics: Sequence[str], resamples: int,
         for row, table in zip(shown, tables, strict=True)
     ]
     return [curve for curve in found if curve is not None and curve.bins]
+
+
+def by_scale(curves: Sequence[SeverityCurve]) -> list[list[SeverityCurve]]:
+    """Curves that can be set side by side: of one metric over the same bins of the same severity."""
+    groups: dict[tuple[str, str, tuple[float, ...]], list[SeverityCurve]] = {}
+    for curve in curves:
+        groups.setdefault((curve.metric, curve.scale, curve.edges), []).append(curve)
+    return list(groups.values())
+
+
+def outside_note(curves: Sequence[SeverityCurve]) -> str | None:
+    """How many faces the bins of `by_scale` curves leave out; None if none."""
+    most = max(curve.outside for curve in curves)
+    if most == 0:
+        return None
+    return f"{most} {'face' if most == 1 else 'faces'} outside the bins."
 
 
 def members(severity: Float[np.ndarray, " n"], edges: Sequence[float]) -> list[Bool[np.ndarray, " n"]]:
@@ -71,11 +92,13 @@ def members(severity: Float[np.ndarray, " n"], edges: Sequence[float]) -> list[B
 
 def _curve(row: Row, table: pd.DataFrame, metric: str, resamples: int, seed: int) -> SeverityCurve | None:
     scale = row.records[0].record.severity
-    if not scale.get("edges") or metric not in table or SEVERITY_COLUMN not in table:
+    same = all(entry.record.severity == scale for entry in row.records)
+    if not same or not scale.get("edges") or metric not in table or SEVERITY_COLUMN not in table:
         return None
     edges = [float(edge) for edge in scale["edges"]]
     values = table[metric].to_numpy(dtype=np.float64)
     inside = members(table[SEVERITY_COLUMN].to_numpy(dtype=np.float64), edges)
+    outside = ~np.isnan(values) & ~np.any(inside, axis=0)
     found = [
         SeverityBin(low, high, bootstrap_mean(values[chosen], resamples, seed))
         for (low, high), chosen in zip(pairwise(edges), inside, strict=True)
@@ -87,5 +110,7 @@ def _curve(row: Row, table: pd.DataFrame, metric: str, resamples: int, seed: int
         baseline=row.baseline,
         metric=metric,
         scale=str(scale.get("name", "severity")),
+        edges=tuple(edges),
         bins=tuple(entry for entry in found if entry.interval.n > 0),
+        outside=int(outside.sum()),
     )

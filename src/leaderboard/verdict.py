@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from src.leaderboard.common_faces import CommonFaces, common_faces, common_faces_note
 from src.leaderboard.comparable import Protocol
 from src.leaderboard.definition import ARROWS, direction_of, is_biased, is_distribution
 from src.leaderboard.ranking import paired_difference, placed
@@ -22,6 +23,8 @@ def verdict(rows: Sequence[Row], protocol: Protocol) -> str:
     metric = f"{protocol.metric} {ARROWS[direction_of(protocol.measured[protocol.metric].definition)]}"
     first = order[0]
     best = f"{named(first)} with {_value(first, protocol.metric)}"
+    if protocol.per_image and first.standing is not None and first.standing.rank is None:
+        return f"No arm is best on {metric}: no face could be measured in every arm."
     if len(order) == 1:
         return f"Only one arm can be ranked: {best} on {metric}."
     if first.standing is not None and first.standing.rank is None:
@@ -55,12 +58,14 @@ def against_baselines(rows: Sequence[Row], protocol: Protocol, resamples: int, s
 
 def cautions(rows: Sequence[Row], protocol: Protocol) -> list[str]:
     """How the numbers were made and how far they carry."""
+    faces = common_faces(rows, protocol.metric)
     return [
         "Intervals are 95 % bootstrap intervals over images. A rank is claimed only where the paired interval of the "
-        "difference to the arm before excludes zero; '=' marks a tie with a neighbour.",
+        "difference to the arm before, or to the first arm of the rank before, excludes zero; '=' marks a shared rank.",
+        *_faces(rows, protocol, faces),
         *_choice(rows),
         *_seeds(rows),
-        *_primary(protocol),
+        *_primary(protocol, faces),
         *_distances(rows, protocol),
     ]
 
@@ -91,11 +96,21 @@ def _seeds(rows: Sequence[Row]) -> list[str]:
     return ["One seed an arm: a difference between arms may be one between seeds."] if placed(rows) else []
 
 
-def _primary(protocol: Protocol) -> list[str]:
+def _faces(rows: Sequence[Row], protocol: Protocol, faces: CommonFaces | None) -> list[str]:
+    """Which faces the order is over, and which rows have none."""
+    notes = [] if faces is None else common_faces_note(faces)
+    without = [row for row in rows if row.ranked and row.cells[protocol.metric].value is None]
+    if without:
+        names = ", ".join(map(named, without))
+        notes.append(f"No face of {names} could be measured with every seed: no value, and no part in the order.")
+    return notes
+
+
+def _primary(protocol: Protocol, faces: CommonFaces | None) -> list[str]:
     measured = protocol.measured[protocol.metric]
     if is_distribution(measured):
         return [f"{protocol.metric} is one number for a set of images: order only, no ranks."]
-    if 0 < measured.n < MINIMUM_IMAGES:
+    if 0 < (measured.n if faces is None else len(faces.values)) < MINIMUM_IMAGES:
         return [f"Fewer than {MINIMUM_IMAGES} images: too few to claim any rank."]
     return []
 

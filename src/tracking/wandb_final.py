@@ -1,5 +1,6 @@
 """What an evaluation adds to a W&B run: final numbers by stable keys, and the table of fixed faces."""
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -39,13 +40,16 @@ def final_key(metric: str, setting: str | None = None) -> str:
 
 
 def final_numbers(records: Sequence[StoredRecord]) -> dict[str, float]:
-    """Final numbers by summary key; a run that evaluated one method at one setting also has them without the setting."""
+    """Final numbers by summary key, finite ones alone.
+
+    A run that evaluated one method at one setting also has them without the setting.
+    """
     shown = [stored.record for stored in records if not stored.record.baseline]
     alone = shown[0] if len(shown) == 1 else None
     numbers = {}
     for record in (stored.record for stored in records):
         for metric, measured in record.metrics.items():
-            if measured.value is None:
+            if measured.value is None or not math.isfinite(measured.value):
                 continue
             numbers[final_key(metric, setting_of(record))] = measured.value
             if alone is record:

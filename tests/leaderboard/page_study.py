@@ -33,12 +33,12 @@ def tables(records: list[StoredRecord]) -> list[StudyTable]:
     return study_tables(records, Choices(resamples=200))
 
 
-def with_severity(stored: StoredRecord) -> StoredRecord:
-    """The same record with a severity for every face."""
+def with_severity(stored: StoredRecord, scale: dict[str, Any] = SEVERITY) -> StoredRecord:
+    """The same record with a severity for every face, from 1 to 16."""
     table = stored.per_image()
     assert table is not None
     table["severity"] = np.linspace(1, 16, len(table))
-    return _rewritten(stored, table, severity=SEVERITY)
+    return _rewritten(stored, table, severity=scale)
 
 
 def with_faces(stored: StoredRecord, size: int = 64) -> StoredRecord:

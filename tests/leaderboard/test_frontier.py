@@ -6,6 +6,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+from src.leaderboard.assemble import Choices, study_tables
 from src.leaderboard.comparable import protocol_of
 from src.leaderboard.frontier import Frontier, FrontierPoint, dominated_by_curve, frontier_of
 from src.leaderboard.table import build_rows
@@ -116,3 +117,25 @@ def test_without_an_identity_metric_there_is_no_frontier(make) -> None:
     roles = {role: name for role, name in stored.record.roles.items() if role != "identity"}
     stored = StoredRecord(replace(stored.record, metrics=metrics, roles=roles), stored.folder)
     assert frontier_of(build_rows([stored], "perceptual", 200), protocol_of([stored], "perceptual")) is None
+
+
+def test_identity_to_the_input_stands_in_and_is_named(make) -> None:
+    def on_photographs(stored: StoredRecord) -> StoredRecord:
+        metrics = dict(stored.record.metrics)
+        kept = metrics.pop("id/cos_mobilefacenet")
+        metrics["id_to_input/made_up"] = replace(kept, definition=kept.definition | {"role": "identity_to_input"})
+        roles = {role: name for role, name in stored.record.roles.items() if role != "identity"}
+        return StoredRecord(replace(stored.record, metrics=metrics, roles=roles), stored.folder)
+
+    truth = [make("a"), make("b")]
+    assert not _frontier(truth).to_input
+    assert _frontier(truth).identity_label == "id/cos_mobilefacenet"
+    found = _frontier([on_photographs(stored) for stored in truth])
+    assert found.to_input
+    assert found.identity_label == "identity to the input: id_to_input/made_up"
+    assert {point.arm for point in found.points} == {"a", "b"}
+
+
+def test_a_frontier_is_said_to_compare_point_values(make) -> None:
+    (table,) = study_tables([make("a"), make("b")], Choices(resamples=200))
+    assert table.rankings[0].notes[-1].endswith("compare point estimates; the distance has no interval.")

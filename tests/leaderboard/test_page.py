@@ -5,6 +5,7 @@ import hashlib
 import io
 import json
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -20,8 +21,17 @@ from src.leaderboard.page_pictures import data_uri
 from src.leaderboard.row import Row
 from src.leaderboard.setting import named
 from src.settings.errors import UserError
+from src.tracking.records import StoredRecord
 from tests.leaderboard.page_browser import Browser, found_browser
-from tests.leaderboard.page_study import MakeRecord, full_study, page_path, tables, with_faces
+from tests.leaderboard.page_study import (
+    SEVERITY,
+    MakeRecord,
+    full_study,
+    page_path,
+    tables,
+    with_faces,
+    with_severity,
+)
 
 HOSTILE = "</script><img src=x onerror=alert(1)>"
 
@@ -287,6 +297,60 @@ def test_a_browser_filters_hides_and_opens(make: MakeRecord, tmp_path: Path, bro
         assert text in result["panel"]
     assert json.loads(result["config"]) == {"seed": 1}
     assert (result["open"], result["errors"]) == (False, "0")
+
+
+@pytest.mark.parametrize(
+    ("needs", "expected"),
+    [
+        (["truth"], "by id/cos_mobilefacenet between the restored and the true face:"),
+        (["input"], "by id/cos_mobilefacenet between the restored and the degraded face:"),
+        (["truth", "input"], "by id/cos_mobilefacenet, judged by the true face:"),
+        ([], "by id/cos_mobilefacenet of the restored face alone:"),
+    ],
+)
+def test_a_browser_says_what_chose_the_faces(
+    make: MakeRecord, tmp_path: Path, browser: Browser, needs: list[str], expected: str
+) -> None:
+    def looking_at(stored: StoredRecord) -> StoredRecord:
+        kept = stored.record.metrics["id/cos_mobilefacenet"]
+        changed = replace(kept, definition=kept.definition | {"needs": needs})
+        metrics = stored.record.metrics | {"id/cos_mobilefacenet": changed}
+        return StoredRecord(replace(stored.record, metrics=metrics), stored.folder)
+
+    records = [looking_at(with_faces(make("a"))), looking_at(with_faces(make("b", shift=0.1)))]
+    path = write_page(page_path(tmp_path), tables(records))
+    result = browser.run(path, 1440, 900, 'return { text: one("#faces .note").textContent, ...hook() };').result
+    assert expected in result["text"]
+    assert result["errors"] == "0"
+
+
+def test_a_browser_keeps_scales_of_severity_apart(make: MakeRecord, tmp_path: Path, browser: Browser) -> None:
+    scales = [SEVERITY, SEVERITY | {"edges": [1.0, 8.0]}]
+    records = [
+        with_severity(make(arm, shift=shift), scale) for arm, shift, scale in zip("ab", (0.0, 0.1), scales, strict=True)
+    ]
+    path = write_page(page_path(tmp_path), tables(records))
+    driver = """
+      const figure = one("input[name=severity]").closest("figure");
+      const boxes = [...figure.querySelectorAll("input[name=severity]")];
+      const names = boxes.map((input) => input.closest("label").textContent);
+      const shown = () => [...figure.querySelectorAll(".curve")].length;
+      const seen = { names, first: shown(), note: figure.querySelector(".note").textContent };
+      boxes[1].click();
+      seen.second = shown();
+      seen.outside = figure.querySelector(".note").textContent;
+      seen.captions = texts("figcaption").join(" ");
+      return { ...seen, ...hook() };
+    """
+    result = browser.run(path, 1440, 900, driver).result
+    assert result["names"][:2] == [
+        "st_lpips ↓ by downscale factor r (1, 4, 8, 16)",
+        "st_lpips ↓ by downscale factor r (1, 8)",
+    ]
+    assert (result["first"], result["second"]) == (1, 1)
+    assert (result["note"], result["outside"]) == ("", "34 faces outside the bins.")
+    assert "point estimates; the distance has no interval" in result["captions"]
+    assert result["errors"] == "0"
 
 
 def test_a_browser_walks_through_a_chart_by_keys(make: MakeRecord, tmp_path: Path, browser: Browser) -> None:

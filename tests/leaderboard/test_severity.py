@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 
-from src.leaderboard.severity import members, severity_curves
+from src.leaderboard.assemble import Choices, study_tables
+from src.leaderboard.document import document_text
+from src.leaderboard.severity import by_scale, members, severity_curves
 from src.leaderboard.table import build_rows
 from src.metrics.statistics import bootstrap_mean
 from src.tracking.records import StoredRecord
@@ -60,3 +62,29 @@ def test_a_face_that_failed_is_dropped_from_its_bin_and_counted(make) -> None:
     table.to_parquet(stored.folder / "per_image.parquet")
     (curve,) = severity_curves(build_rows([stored], "perceptual", 300), ["psnr"], 300, 0)
     assert (curve.bins[0].interval.n, curve.bins[0].interval.dropped) == (63, 1)
+
+
+def test_curves_of_other_bins_are_never_in_one_table_and_faces_outside_are_counted(make) -> None:
+    severity = np.linspace(1, 32, 64)
+    severity[:3] = (0.5, 33.0, np.nan)
+    scales = [SCALE, SCALE | {"edges": [1, 16, 32]}, {"name": "input error", "edges": [1, 16, 32]}]
+    records = [
+        _with_severity(make(f"arm_{index}", severity=scale), severity) for index, scale in enumerate([*scales, SCALE])
+    ]
+    curves = severity_curves(build_rows(records, "perceptual", 300), ["psnr"], 300, 0)
+    groups = [[curve.arm for curve in group] for group in by_scale(curves)]
+    assert sorted(map(sorted, groups)) == [["arm_0", "arm_3"], ["arm_1"], ["arm_2"]]
+    assert [curve.outside for curve in curves] == [3] * 4
+    assert all(sum(entry.interval.n for entry in curve.bins) == 61 for curve in curves)
+    document = document_text(study_tables(records, Choices(resamples=200)))
+    tables = [part.split("\n#")[0] for part in document.split("## psnr ↑ by ")[1:]]
+    assert [table.splitlines()[0] for table in tables].count("downscale factor r") == 2
+    assert all(table.rstrip().endswith("3 faces outside the bins.") for table in tables)
+    assert sum("arm_0" in table for table in tables) == 1
+    assert not any("arm_0" in table and "arm_1" in table for table in tables)
+
+
+def test_seeds_on_different_scales_have_no_curve(make) -> None:
+    other = {"name": "input error", "edges": [1, 16, 32]}
+    records = [_with_severity(make("arm", seed=seed, severity=(SCALE, other)[seed]), np.ones(64)) for seed in (0, 1)]
+    assert severity_curves(build_rows(records, "perceptual", 300), ["psnr"], 300, 0) == []

@@ -6,7 +6,7 @@ function drawFrontier(view) {
   const frame = canvas(box, `Identity (${frontier.identity}) against Fréchet distance (${frontier.distance})`, 0.7);
   const scales = frontierScales(view, frontier, frame);
   const labels = new Labels(frame);
-  yAxis(frame, scales.y, `${frontier.identity} ↑ higher is better`);
+  yAxis(frame, scales.y, `${identityLabel(frontier)} ↑ higher is better`);
   xAxis(frame, scales.x, `${frontier.distance} ↓ lower is better, axis reversed`);
   corner(frame);
   const inside = frontier.points.filter((point) => isInside(point, scales));
@@ -17,6 +17,10 @@ function drawFrontier(view) {
   labelFront(frontier, scales, labels);
   drawPoints(view, frame, box, inside, scales, labels);
   view.nodes.beyondScale.replaceChildren(...outsideText(frontier, scales));
+}
+
+function identityLabel(frontier) {
+  return frontier.toInput ? `identity to the input: ${frontier.identity}` : frontier.identity;
 }
 
 function frontierScales(view, frontier, frame) {
@@ -156,11 +160,13 @@ function frontierFigure(view) {
   const box = el("div", { class: "chart" });
   const note = el("p", { class: "note" });
   Object.assign(view.nodes, { frontier: box, beyondScale: note });
+  const kept = frontier.toInput ? "Identity of the input kept" : "Identity kept";
   const text = [
-    `Identity kept (${frontier.identity}) against distance to clean faces (${frontier.distance}); `,
+    `${kept} (${frontier.identity}) against distance to clean faces (${frontier.distance}); `,
     `n = ${frontier.n} faces. Filled marks are on the Pareto front (stairs); whiskers are 95 % intervals of identity, `,
     "drawn at each arm's best setting and otherwise on hover. ",
     referenceText(frontier),
+    ` Front and reference compare ${frontier.certainty}.`,
   ];
   return el(
     "figure",

@@ -37,7 +37,7 @@ function gallerySection(view) {
     "section",
     { id: "faces" },
     el("h2", null, "Faces"),
-    el("p", { class: "note" }, galleryText(gallery)),
+    el("p", { class: "note" }, galleryText(view)),
     el("div", { class: "controls" }, bar),
     box,
   );
@@ -52,10 +52,19 @@ function shownRule(view) {
   return rules.includes(view.state.face) ? view.state.face : rules[0];
 }
 
-function galleryText(gallery) {
-  const metric = gallery[0].metric;
-  const by = metric ? `by ${metric} between the restored and the true face` : "by rule";
+function galleryText(view) {
+  const { metric } = view.ranking.gallery[0];
+  const by = metric ? `by ${metric}${comparedText(view.metrics.get(metric)?.definition)}` : "by rule";
   return `Each arm at its best setting, on the face that was chosen for that arm ${by}: arms may show different faces.`;
+}
+
+// What the metric looks at besides the restored face; a drop from the input is no comparison of two faces.
+function comparedText(definition) {
+  const needs = definition?.needs;
+  if (!needs) return "";
+  if (!needs.length) return " of the restored face alone";
+  if (needs.length > 1 || definition.role?.includes("drop")) return ", judged by the true face";
+  return ` between the restored and the ${needs[0] === "input" ? "degraded" : "true"} face`;
 }
 
 function drawGallery(view) {

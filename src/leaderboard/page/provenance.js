@@ -43,7 +43,7 @@ function standingText(row) {
   if (row.baseline) return "Baseline: shown for orientation, without a rank.";
   if (!known(row.position)) return "Not this arm's best setting on the primary metric, therefore without a place.";
   if (!known(row.rank)) return `Number ${row.position} in order; no rank can be claimed.`;
-  return `Rank ${row.rank}${row.tied ? ", tied: the paired interval to a neighbour holds zero" : ""}.`;
+  return `Rank ${row.rank}${row.tied ? ", tied: the paired intervals to the arm before and to the first of the rank hold zero" : ""}.`;
 }
 
 function runFacts(record) {

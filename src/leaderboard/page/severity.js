@@ -1,14 +1,18 @@
 // How each metric moves with how badly the faces were degraded.
 
 function severityFigure(view) {
-  const metrics = severityMetrics(view);
+  const groups = severityGroups(view);
   const box = el("div", { class: "chart" });
-  view.nodes.severity = box;
+  const note = el("p", { class: "note" });
+  Object.assign(view.nodes, { severity: box, severityNote: note });
   const selector = choices(
     "severity",
     "Metric",
-    metrics.map((id) => [id, `${id} ${ARROWS[directionOf(view, id)]}`]),
-    severityMetric(view),
+    [...groups].map(([key, [{ metric }]]) => [
+      key,
+      `${metric} ${ARROWS[directionOf(view, metric)]}${key.slice(metric.length)}`,
+    ]),
+    severityKey(view, groups),
     (value) => update(view, { severity: value }, drawSeverity),
   );
   const text = [
@@ -21,16 +25,25 @@ function severityFigure(view) {
     el("div", { class: "figure-head" }, el("h3", null, "Severity"), selector),
     box,
     el("figcaption", null, text),
+    note,
   );
 }
 
-function severityMetrics(view) {
-  return [...new Set(view.ranking.severity.map((curve) => curve.metric))];
+// Curves of one metric over the same bins of the same severity, by the metric; where it has several scales, by both.
+function severityGroups(view) {
+  const { severity } = view.ranking;
+  const scaleOf = (curve) => `${curve.scale} (${curve.edges.map((edge) => significant(edge)).join(", ")})`;
+  const groups = new Map();
+  for (const curve of severity) {
+    const scales = new Set(severity.filter(({ metric }) => metric === curve.metric).map(scaleOf));
+    const key = scales.size > 1 ? `${curve.metric} by ${scaleOf(curve)}` : curve.metric;
+    groups.set(key, [...(groups.get(key) ?? []), curve]);
+  }
+  return groups;
 }
 
-function severityMetric(view) {
-  const metrics = severityMetrics(view);
-  return metrics.includes(view.state.severity) ? view.state.severity : metrics[0];
+function severityKey(view, groups) {
+  return groups.has(view.state.severity) ? view.state.severity : groups.keys().next().value;
 }
 
 function directionOf(view, id) {
@@ -38,8 +51,9 @@ function directionOf(view, id) {
 }
 
 function drawSeverity(view) {
-  const name = severityMetric(view);
-  const all = view.ranking.severity.filter((curve) => curve.metric === name);
+  const groups = severityGroups(view);
+  const all = groups.get(severityKey(view, groups));
+  const name = all[0].metric;
   all.sort((a, b) => view.series.get(a.arm).number - view.series.get(b.arm).number);
   const arms = all.filter((curve) => !curve.baseline);
   const curves = view.state.scale === "all" || !arms.length ? all : arms;
@@ -51,6 +65,10 @@ function drawSeverity(view) {
   const y = linear(...padded(values, 0.06), frame.plot.bottom, frame.plot.top);
   yAxis(frame, y, `${metric.id} ${ARROWS[metric.direction]} ${betterText(metric.direction)}`);
   binAxis(frame, bins, curves[0].scale);
+  const outside = Math.max(...curves.map((curve) => curve.outside));
+  view.nodes.severityNote.replaceChildren(
+    ...(outside ? [`${outside} ${outside === 1 ? "face" : "faces"} outside the bins.`] : []),
+  );
   const tip = tooltip(box);
   const points = curves.flatMap((curve, index) =>
     severityCurve(view, frame, curve, bins, y, (index + 1) / (curves.length + 1) - 0.5),
