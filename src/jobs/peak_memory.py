@@ -5,6 +5,8 @@ from pathlib import Path
 
 import torch
 
+from src.memory import return_freed_memory
+
 _CLEAR = Path("/proc/self/clear_refs")
 _STATUS = Path("/proc/self/status")
 
@@ -22,6 +24,7 @@ class MemoryGrowth:
             torch.cuda.reset_peak_memory_stats(self._device)
             self._start = torch.cuda.memory_allocated(self._device) / 2**20
         elif os.access(_CLEAR, os.W_OK):
+            return_freed_memory()
             _CLEAR.write_text("5")  # sets the peak to what is resident now
             self._start = _status("VmRSS")
 

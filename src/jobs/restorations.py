@@ -49,16 +49,15 @@ class RestorerAtWork:
     def __init__(self, restorer: Restorer, inputs: Faces, device: torch.device) -> None:
         self._restorer, self._inputs, self._device = restorer, inputs, device
         self._growth = MemoryGrowth(device)
-        self._largest: float | None = None
+        self._growths: list[float] = []
         self.seconds: list[float] = []
 
     @property
     def megabytes(self) -> float | None:
-        """The parameters at four bytes each, and the largest growth while a batch was restored; MiB.
-
-        On a CPU too low where memory that other work has freed is used again.
-        """
-        return None if self._largest is None else self._restorer.parameters * 4 / 2**20 + self._largest
+        """The parameters at four bytes each, and the growth while a batch is restored, its median; MiB."""
+        if not self._growths:
+            return None
+        return self._restorer.parameters * 4 / 2**20 + float(np.median(self._growths))
 
     def batch(self, indices: Sequence[int]) -> Levels:
         """Restores the inputs at these places."""
@@ -70,7 +69,7 @@ class RestorerAtWork:
             torch.cuda.synchronize()
         self.seconds.append((time.perf_counter() - started) / len(indices))
         if (grown := self._growth.megabytes()) is not None:
-            self._largest = max(grown, self._largest or 0.0)
+            self._growths.append(grown)
         return restored
 
 

@@ -60,7 +60,7 @@ class Cost:
     seconds_per_image: float
     """Of restoring alone: median over batches, without reading and metrics."""
     peak_memory_mb: float | None
-    """Parameters at four bytes each, and the largest growth of memory while a batch is restored."""
+    """Parameters at four bytes each, and how far memory grows while a batch is restored: median over batches."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -47,6 +47,7 @@ def test_a_strict_training_stops_before_it_begins(tmp_path: Path, monkeypatch: p
 
 WORK = """
 import numpy, torch
+from src.jobs.peak_memory import MemoryGrowth
 growth = MemoryGrowth(torch.device("cpu"))
 growth.start()
 block = numpy.ones(200 * 2**20, numpy.uint8)
