@@ -6,12 +6,15 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from src.data.benchmark import Benchmark
+from src.data import build_source
+from src.data.benchmark import Benchmark, build_benchmark
+from src.data.benchmark_layouts import open_benchmark
 from src.jobs.severity import Severity
 from src.metrics.build import MeasuredFaces, missing_metrics, strict_sentence
 from src.metrics.kind import BuildContext
 from src.metrics.suite import MetricSuite
 from src.settings.commands import MetricsSettings
+from src.settings.data import BenchmarkSettings, DataSettings
 from src.settings.errors import UserError
 
 HEADLINE_ROLES = ("perceptual", "distribution", "identity", "landmarks", "no_reference")
@@ -24,6 +27,18 @@ class Bench:
     benchmark: Benchmark
     suite: MetricSuite
     severity: Severity | None
+
+
+def benchmark_of(data: DataSettings, settings: BenchmarkSettings, size: int, cache: Path) -> Benchmark:
+    """The faces at `size` pixels, from the folder `settings.root` or cut from the data; rendered ones are kept in `cache`.
+
+    Raises:
+        UserError: a file of a frozen benchmark does not match its manifest, or its faces have another size.
+    """
+    if settings.root is not None:
+        return open_benchmark(Path(settings.root).expanduser(), size)
+    source = build_source(data, split=settings.split, size=size, cache=cache)
+    return build_benchmark(source, settings, f"{data.kind}-{settings.split}-{size}")
 
 
 def metric_context(

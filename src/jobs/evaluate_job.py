@@ -13,13 +13,11 @@ import numpy as np
 import torch
 
 from src.checkpoints.network_file import load_network
-from src.data import build_source
-from src.data.benchmark import Benchmark, build_benchmark
-from src.data.benchmark_layouts import open_benchmark
+from src.data.benchmark import Benchmark
 from src.data.frozen_manifest import is_frozen, read_manifest
 from src.data.image_file import write_png
 from src.data.synthetic import is_rendered
-from src.jobs.bench import Bench, faces_of, metric_context, refuse_missing, summary_line
+from src.jobs.bench import Bench, benchmark_of, faces_of, metric_context, refuse_missing, summary_line
 from src.jobs.board import print_study
 from src.jobs.evaluate_run import kept_baseline, write_grid
 from src.jobs.evaluated import Candidate, Evaluated, degraded_input
@@ -96,10 +94,7 @@ def _benchmark(config: EvaluateConfig, candidate: Candidate) -> Benchmark:
         size = size or int(read_manifest(root)["size"])
     if size is None:
         raise UserError(f"size: not given, and {config.restorer} takes faces of any; write for example size=512")
-    if root is not None:
-        return open_benchmark(root, size)
-    source = build_source(config.data, split=config.benchmark.split, size=size, cache=_cache(config))
-    return build_benchmark(source, config.benchmark, f"{config.data.kind}-{config.benchmark.split}-{size}")
+    return benchmark_of(config.data, config.benchmark, size, _cache(config))
 
 
 def _check_primary(primary: str | None, bench: Bench) -> None:
@@ -153,9 +148,8 @@ def _measure(
             continue
         evaluation = _evaluate(config, subject, bench, ranks)
         records.append(_record(config, words, subject, evaluation, bench, folder))
-        for index, face in evaluation.pictures(shown).items():
-            if not subject.baseline:
-                pictures[benchmark.names[index]][subject.setting] = face
+        for index, face in ({} if subject.baseline else evaluation.pictures(shown)).items():
+            pictures[benchmark.names[index]][subject.setting] = face
     if benchmark.hq is not None:
         for index in shown:
             pictures[benchmark.names[index]]["HQ"] = benchmark.hq[index]

@@ -9,12 +9,11 @@ import torch
 
 from src.checkpoints.network_file import load_network
 from src.checkpoints.store import StoredRun
-from src.data import build_source
-from src.data.benchmark import Benchmark, build_benchmark
-from src.data.benchmark_layouts import open_benchmark
+from src.data.benchmark import Benchmark
 from src.data.image_file import write_png
 from src.faces.grid import image_grid
-from src.jobs.bench import Bench, faces_of, metric_context, summary_line
+from src.jobs.bench import Bench, benchmark_of, faces_of, metric_context, summary_line
+from src.jobs.evaluated import INPUT
 from src.jobs.evaluation import Evaluation, Faces, evaluate
 from src.jobs.recording import Provenance, arm_name, bare_record, method_of, record_evaluation, records_folder
 from src.jobs.restorations import RestorerAtWork
@@ -32,7 +31,6 @@ from src.settings.errors import UserError
 from src.tracking.records import RECORD_NAME, Record, StoredRecord, read_record
 
 AUTOENCODER = "autoencoder"
-INPUT = "input"
 
 
 @dataclass(frozen=True)
@@ -64,16 +62,8 @@ def cache_folder(config: TrainConfig) -> Path:
 
 
 def load_benchmark(config: TrainConfig) -> Benchmark:
-    """The configured benchmark at the scale's image size: the frozen one of `benchmark.root`, or cut from the data.
-
-    Raises:
-        UserError: a file of a frozen benchmark does not match its manifest, or its faces have another size.
-    """
-    size, split = config.scale.image_size, config.benchmark.split
-    if config.benchmark.root is not None:
-        return open_benchmark(Path(config.benchmark.root), size)
-    source = build_source(config.data, split=split, size=size, cache=cache_folder(config))
-    return build_benchmark(source, config.benchmark, f"{config.data.kind}-{split}-{size}")
+    """The configured benchmark at the scale's image size; raises what `benchmark_of` raises."""
+    return benchmark_of(config.data, config.benchmark, config.scale.image_size, cache_folder(config))
 
 
 def load_suite(config: TrainConfig, benchmark: Benchmark, upstreams: Upstreams, device: torch.device) -> MetricSuite:

@@ -51,6 +51,8 @@ class Candidate:
         self._checkpoint = (
             resolve_checkpoint(config.checkpoint, config.restorer, config.metrics.weights_dir) if learned else None
         )
+        # Once for all settings: a published checkpoint has 377 MB.
+        self._sha256 = None if self._checkpoint is None else sha256_of(self._checkpoint)
         weights = fidelities(config.fidelity)
         self._first = None if config.restorer == EXTERNAL else self._built(weights[0])
         self._others = weights[1:]
@@ -86,9 +88,9 @@ class Candidate:
     def _at_work(self, arm: str, restorer: Restorer, benchmark: Benchmark) -> Evaluated:
         fidelity = restorer.knobs.get("fidelity")
         weights, licences = {}, {}
-        if self._checkpoint is not None:
-            weights = {restorer.name: sha256_of(self._checkpoint)}
-            licence = licence_of(self._checkpoint, weights[restorer.name])
+        if self._sha256 is not None:
+            weights = {restorer.name: self._sha256}
+            licence = licence_of(self._checkpoint, self._sha256)
             licences = {restorer.name: licence} if licence else {}
         setting = "restored" if fidelity is None else f"w{fidelity:g}"
         work = RestorerAtWork(restorer, benchmark.lq, self._device)
