@@ -35,13 +35,13 @@ def bundle_run(folder: Path, bundled: Path) -> Path:
 def _halve(run: StoredRun, kind: str, target: Path) -> str:
     loaded = load_network(run.weights_file(kind))
     path = target / "weights" / f"{kind}.safetensors"
-    return save_network(path, kind, loaded.network, loaded.settings, loaded.facts, half=True)
+    return save_network(path, loaded.kind, loaded.network, loaded.settings, loaded.facts, half=True)
 
 
 def _card(run: StoredRun) -> dict[str, Any]:
     """What made the run and what was measured on it."""
     card: dict[str, Any] = {"stage": run.status.stage, "name": run.status.name, "facts": run.status.facts}
-    for name in ("command.json", "measured.json", "verification.json"):
+    for name in ("command.json", "measured.json", "verification.json", "denoising.json"):
         path = run.folder / name
         if path.is_file():
             card[path.stem] = json.loads(path.read_text())

@@ -14,12 +14,16 @@ from src.checkpoints.network_file import LoadedNetwork, is_network_file, load_ne
 from src.checkpoints.onnx_export import FIDELITIES, export_onnx
 from src.checkpoints.published import PUBLISHED_NETWORKS, export_published, load_published
 from src.checkpoints.store import read_run
-from src.networks import CodeFormer, PatchDiscriminator, VqAutoencoder
+from src.networks import CodeFormer, DiffusionUnet, PatchDiscriminator, SwinIr, VqAutoencoder
 from src.settings.errors import UserError
 
 FORMATS = ("pth", "safetensors", "onnx")
 KIND_OF_STAGE = {"vqgan": "vqgan", "code_predictor": "codeformer", "cft": "codeformer", "recogniser": "recogniser"}
 """Network that a stage is for, where its runs hold several."""
+LAYOUT_OF_KIND = {"diffusion_unet": "difface_unet512", "swinir": "difface_swinir"}
+"""Published layout of a kind of another name, where --layout chooses none."""
+BARE = ("difface_unet512", "difface_unet256", "difface_swinir")
+"""Layouts whose published program reads the tensors at the top of the file."""
 PUBLISHED_FACT = "published"
 """Fact that names the published network a file was read as."""
 
@@ -29,8 +33,8 @@ def export_weights(
 ) -> str:
     """Write the network of a run folder or weights file to `output`, and return a sentence about it.
 
-    - `pth`: as published, the state dict under `params_ema` (discriminator: `params_d`), in the published keys, order,
-      shapes and dtypes of `layout`, by default of the network's own kind.
+    - `pth`: as published, the state dict under `params_ema` (discriminator: `params_d`; DifFace: bare), in the published
+      keys, order, shapes and dtypes of `layout`, by default of the network's own kind.
     - `safetensors`: the same keys at the network's own sizes; the header rebuilds it (`load_network`).
     - `onnx`: see `export_onnx`; CodeFormer and VQ autoencoder only.
 
@@ -47,7 +51,8 @@ def export_weights(
     if layout is not None and file_format != "pth":
         _published_state(opened, layout)
     if file_format == "pth":
-        written = _write_published(opened, output, layout or opened.facts.get(PUBLISHED_FACT, opened.kind))
+        own = opened.facts.get(PUBLISHED_FACT, LAYOUT_OF_KIND.get(opened.kind, opened.kind))
+        written = _write_published(opened, output, layout or own)
     elif file_format == "safetensors":
         save_network(output, opened.kind, opened.network, opened.settings, opened.facts)
         written = f"{opened.kind} with {len(opened.network.state_dict())} tensors"
@@ -121,6 +126,10 @@ def _description(network: nn.Module) -> tuple[str, dict[str, Any]]:
         return "codeformer", sizes | {"fused_sizes": list(network.fused_sizes)}
     if isinstance(network, VqAutoencoder):
         return "vqgan", {"autoencoder": asdict(network.size)}
+    if isinstance(network, DiffusionUnet):
+        return "diffusion_unet", {"diffusion_unet": asdict(network.size)}
+    if isinstance(network, SwinIr):
+        return "swinir", {"swinir": asdict(network.size)}
     assert isinstance(network, PatchDiscriminator)
     return "vqgan_discriminator", {"discriminator": asdict(network.size)}
 
@@ -136,17 +145,19 @@ def _published_state(opened: LoadedNetwork, layout: str) -> dict[str, torch.Tens
 
 def _write_published(opened: LoadedNetwork, output: Path, layout: str) -> str:
     state = _published_state(opened, layout)
-    key = "params_d" if layout == "vqgan_discriminator" else "params_ema"
+    key = None if layout in BARE else "params_d" if layout == "vqgan_discriminator" else "params_ema"
     # Through a handle, because torch.save writes the name of a file it opens itself into that file.
     with atomic_path(output) as temporary, temporary.open("wb") as handle:
-        torch.save({key: state}, handle)
-    return f"{len(state)} tensors under {key} in the published layout {layout}"
+        torch.save({key: state} if key else state, handle)
+    return f"{len(state)} tensors{f' under {key}' if key else ''} in the published layout {layout}"
 
 
 def _write_onnx(opened: LoadedNetwork, output: Path, adain: bool | None) -> str:
     network = opened.network
     if not isinstance(network, CodeFormer | VqAutoencoder):
-        raise UserError(f"--format onnx: a {opened.kind} makes no images; only codeformer and vqgan can be exported so")
+        raise UserError(
+            f"--format onnx: only codeformer and vqgan can be exported so, not a {opened.kind}; take safetensors or pth"
+        )
     if adain is not None and not isinstance(network, CodeFormer):
         raise UserError(f"--adain: a {opened.kind} has none; leave it out")
     matched = opened.facts.get("adain") == "true" if adain is None else adain

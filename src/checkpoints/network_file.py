@@ -14,9 +14,25 @@ from torch import Tensor, nn
 
 from src.checkpoints.files import atomic_path, sha256_of
 from src.checkpoints.tensor_file import tensor_differences
-from src.networks import CodeFormer, PatchDiscriminator, Recogniser, VqAutoencoder
+from src.networks import (
+    CodeFormer,
+    DiffusionUnet,
+    PatchDiscriminator,
+    Recogniser,
+    SrcnnSameResolution,
+    SwinIr,
+    VqAutoencoder,
+)
 from src.settings.errors import UserError
-from src.settings.scale import CodePredictorSize, DiscriminatorSize, RecogniserSize, VqAutoencoderSize
+from src.settings.scale import (
+    CodePredictorSize,
+    DiffusionUnetSize,
+    DiscriminatorSize,
+    RecogniserSize,
+    SrcnnSize,
+    SwinIrSize,
+    VqAutoencoderSize,
+)
 
 FORMAT = "blind-face-restoration-suite/1"
 """Value of the header's `format`; the number grows when older readers could misread a file."""
@@ -38,6 +54,9 @@ NETWORK_KINDS: Mapping[str, Callable[[dict[str, Any]], nn.Module]] = MappingProx
         "vqgan_discriminator": lambda settings: PatchDiscriminator(DiscriminatorSize(**settings["discriminator"])),
         "codeformer": _codeformer,
         "recogniser": lambda settings: Recogniser(RecogniserSize(**settings["recogniser"])),
+        "diffusion_unet": lambda settings: DiffusionUnet(DiffusionUnetSize(**settings["diffusion_unet"])),
+        "swinir": lambda settings: SwinIr(SwinIrSize(**settings["swinir"])),
+        "srcnn": lambda settings: SrcnnSameResolution(SrcnnSize(**settings["srcnn"])),
     }
 )
 """Builder of every kind from its settings:
@@ -46,6 +65,9 @@ NETWORK_KINDS: Mapping[str, Callable[[dict[str, Any]], nn.Module]] = MappingProx
 - `vqgan_discriminator`: {"discriminator": fields of DiscriminatorSize}
 - `codeformer`: {"autoencoder": ..., "code_predictor": fields of CodePredictorSize, "fused_sizes": list of int}
 - `recogniser`: {"recogniser": fields of RecogniserSize}
+- `diffusion_unet`: {"diffusion_unet": fields of DiffusionUnetSize}
+- `swinir`: {"swinir": fields of SwinIrSize}
+- `srcnn`: {"srcnn": fields of SrcnnSize}
 """
 
 

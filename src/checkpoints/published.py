@@ -1,4 +1,4 @@
-"""Published CodeFormer checkpoints: their sizes, strict loading, and export in their layout (codeformer.md 1.1-1.3)."""
+"""Published checkpoints: their sizes, strict loading, and export in their layout (codeformer.md 1.1-1.3, difface.md 2)."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -11,9 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from src.checkpoints.tensor_file import bare_state_dict, read_tensor_file
-from src.networks import CodeFormer, PatchDiscriminator, VqAutoencoder
+from src.networks import CodeFormer, DiffusionUnet, PatchDiscriminator, SwinIr, VqAutoencoder
 from src.settings.errors import UserError
-from src.settings.scale import CodePredictorSize, DiscriminatorSize, VqAutoencoderSize
+from src.settings.scale import CodePredictorSize, DiffusionUnetSize, DiscriminatorSize, SwinIrSize, VqAutoencoderSize
 
 AUTOENCODER_SIZE = VqAutoencoderSize(
     image_size=512,
@@ -31,6 +31,35 @@ DISCRIMINATOR_SIZE = DiscriminatorSize(width=64, layers=4)
 FUSED_SIZES = (32, 64, 128, 256)
 COARSER_FUSED_SIZES = (32, 64, 128)
 """CFT sizes of the released inpainting and colorization networks."""
+DIFFUSION_UNET512_SIZE = DiffusionUnetSize(
+    image_size=512,
+    width=32,
+    multipliers=[1, 2, 4, 8, 8, 16, 16],
+    residual_blocks=[1, 2, 2, 2, 2, 3, 4],
+    attention_sizes=[32, 16, 8],
+    head_width=64,
+    norm_groups=32,
+)
+DIFFUSION_UNET256_SIZE = DiffusionUnetSize(
+    image_size=256,
+    width=128,
+    multipliers=[1, 1, 2, 2, 4, 4],
+    residual_blocks=[2, 2, 2, 2, 2, 2],
+    attention_sizes=[16, 8],
+    head_width=64,
+    norm_groups=32,
+)
+SWINIR_SIZE = SwinIrSize(
+    image_size=512,
+    downscale=8,
+    width=180,
+    depths=[6] * 8,
+    heads=[6] * 8,
+    window=8,
+    mlp_ratio=2.0,
+    up_width=64,
+    drop_path=0.1,
+)
 
 PUBLISHED_NETWORKS: Mapping[str, Callable[[], nn.Module]] = MappingProxyType(
     {
@@ -41,6 +70,9 @@ PUBLISHED_NETWORKS: Mapping[str, Callable[[], nn.Module]] = MappingProxyType(
         ),
         "codeformer_colorization": partial(CodeFormer, AUTOENCODER_SIZE, CODE_PREDICTOR_SIZE, COARSER_FUSED_SIZES),
         "vqgan_discriminator": partial(PatchDiscriminator, DISCRIMINATOR_SIZE),
+        "difface_unet512": partial(DiffusionUnet, DIFFUSION_UNET512_SIZE),
+        "difface_unet256": partial(DiffusionUnet, DIFFUSION_UNET256_SIZE),
+        "difface_swinir": partial(SwinIr, SWINIR_SIZE),
     }
 )
 """Constructor of every published network by name."""
@@ -63,8 +95,8 @@ def published_layout(name: str) -> Layout:
 def load_published(name: str, weights: str | Path | Mapping[str, Any]) -> nn.Module:
     """Build a published network in eval mode with the weights of a file or of an already loaded mapping.
 
-    The weights may be under `params_ema`, `params` or `params_d` or bare, with or without a leading `module.`; keys and
-    shapes must be the published ones. Raises UserError that names the file and the first differences otherwise.
+    The weights may be under one of `WEIGHT_KEYS` or bare, with or without a leading `module.`; keys and shapes must be
+    the published ones. Raises UserError that names the file and the first differences otherwise.
     """
     constructor = _constructor(name)
     if isinstance(weights, str | Path):

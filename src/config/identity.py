@@ -14,6 +14,8 @@ SIZES_OF_STAGE = {
     "code_predictor": ("autoencoder", "code_predictor"),
     "cft": ("autoencoder", "code_predictor", "discriminator"),
     "recogniser": ("recogniser",),
+    "diffusion_prior": ("diffusion_unet",),
+    "restoration_backbone": ("swinir", "srcnn"),
 }
 """Network sizes that a stage depends on."""
 
@@ -22,17 +24,24 @@ UPSTREAM_OF_STAGE: dict[str, tuple[str, ...]] = {
     "code_predictor": ("vqgan",),
     "cft": ("vqgan", "code_predictor"),
     "recogniser": (),
+    "diffusion_prior": (),
+    "restoration_backbone": (),
 }
 """Stages whose networks a stage builds on, in the order in which they are trained."""
+
+STAGES_WITH_ARMS = ("cft", "restoration_backbone")
+"""Stages that a comparison trains several times with other settings; their runs and records bear the arm's label."""
 
 
 def effective_config(config: TrainConfig) -> dict[str, Any]:
     """The part of the configuration that can change the weights of `config.stage`: no paths, logging, hardware or labels."""
-    sizes = {name: asdict(getattr(config.scale, name)) for name in SIZES_OF_STAGE[config.stage]}
     settings = _canonical(getattr(config, config.stage))
-    settings["training"].pop("checkpoint_every")
     if config.stage == "cft" and config.cft.training_fidelity == "fixed":
         settings.pop("sampled_fidelity")
+    sized = SIZES_OF_STAGE[config.stage]
+    if config.stage == "restoration_backbone":
+        sized = (config.restoration_backbone.architecture,)
+    sizes = {name: asdict(getattr(config.scale, name)) for name in sized}
     return {
         "stage": config.stage,
         "seed": config.seed,
@@ -46,7 +55,14 @@ def effective_config(config: TrainConfig) -> dict[str, Any]:
 def _canonical(stage: Any) -> dict[str, Any]:
     """Settings of a stage as plain data, recipes in their one spelling."""
     recipes = {name: plain_recipe(value) for name, value in vars(stage).items() if isinstance(value, DegradationRecipe)}
-    return asdict(stage) | recipes
+    settings = asdict(stage) | recipes
+    training = settings["training"]
+    training.pop("checkpoint_every")
+    # Settings that came later stand in the identity only where they do something: older runs are found as before.
+    for holder, name in ((training, "gradient_clip"), (training["learning_rate"], "warmup")):
+        if holder[name] == 0:
+            holder.pop(name)
+    return settings
 
 
 def _content(data: dict[str, Any]) -> dict[str, Any]:
@@ -66,6 +82,6 @@ def identity(effective: dict[str, Any], ingredients: dict[str, str]) -> str:
 
 
 def run_name(config: TrainConfig, run_identity: str) -> str:
-    """Readable name of a run: scale, label (of stage III only), seed and identity."""
-    label = f"-{config.label}" if config.stage == "cft" else ""
+    """Readable name of a run: scale, label (of stages that have arms), seed and identity."""
+    label = f"-{config.label}" if config.stage in STAGES_WITH_ARMS else ""
     return f"{config.scale.name}{label}-s{config.seed}-{run_identity}"

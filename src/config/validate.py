@@ -4,6 +4,8 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 from src.config.identity import UPSTREAM_OF_STAGE
+from src.config.rules import at_least, choice, ordered, positive, seed, unit_pair, within
+from src.config.validate_difface import difface_problems
 from src.degradation.chain import chain_of, recipe_problems
 from src.degradation.tensor_support import unsupported_steps
 from src.settings.commands import MetricsSettings, SeveritySettings, TrainConfig
@@ -12,9 +14,13 @@ from src.settings.degradation import DegradationRecipe
 from src.settings.errors import UserError
 from src.settings.metric_roles import RECORDED_ROLES
 from src.settings.scale import ScaleSettings
-from src.settings.stages import CftSettings, ImageLossSettings, LearningRateSettings, TrainingSettings
-
-PERCEPTUAL_NETWORKS = ("auto", "lpips_vgg", "st_lpips", "none")
+from src.settings.stages import (
+    PERCEPTUAL_NETWORKS,
+    CftSettings,
+    ImageLossSettings,
+    LearningRateSettings,
+    TrainingSettings,
+)
 
 
 def validate(config: TrainConfig) -> None:
@@ -41,6 +47,7 @@ def _problems(config: TrainConfig) -> Iterator[str]:
     yield from at_least("vqgan.codebook.restart_every", config.vqgan.codebook.restart_every, 0)
     yield from within("recogniser.degraded_share", config.recogniser.degraded_share, 0.0, 1.0)
     yield from _cft(config.cft, config.scale)
+    yield from difface_problems(config)
     yield from _evaluation(config)
     yield from _hardware(config)
     for key, recipe in _recipes(config).items():
@@ -53,6 +60,7 @@ def _recipes(config: TrainConfig) -> dict:
         "cft.small_degradation": config.cft.small_degradation,
         "cft.large_degradation": config.cft.large_degradation,
         "recogniser.degradation": config.recogniser.degradation,
+        "restoration_backbone.degradation": config.restoration_backbone.degradation,
         "benchmark.degradation": config.benchmark.degradation,
     }
 
@@ -80,41 +88,6 @@ def metrics_problems(metrics: MetricsSettings) -> Iterator[str]:
     if metrics.primary is not None:
         known = (*RECORDED_ROLES, *metrics.definitions)
         yield from choice("metrics.primary", metrics.primary.removesuffix("_degrees"), known)
-
-
-def choice(key: str, value: object, allowed: tuple[object, ...]) -> Iterator[str]:
-    if value not in allowed:
-        yield f"{key}: {value!r} is not one of {', '.join(map(str, allowed))}"
-
-
-def _positive(key: str, value: int | float) -> Iterator[str]:
-    if value <= 0:
-        yield f"{key}: {value} must be greater than 0"
-
-
-def at_least(key: str, value: int, low: int) -> Iterator[str]:
-    if value < low:
-        yield f"{key}: {value} must be {low} or more"
-
-
-def seed(key: str, value: int) -> Iterator[str]:
-    if not 0 <= value < 2**32:
-        yield f"{key}: {value} must be a whole number from 0 to 2**32 - 1"
-
-
-def within(key: str, value: int | float, low: float, high: float) -> Iterator[str]:
-    if not low <= value <= high:
-        yield f"{key}: {value} must lie in [{low:g}, {high:g}]"
-
-
-def _ordered(key: str, pair: list[float]) -> Iterator[str]:
-    if len(pair) != 2 or pair[0] > pair[1]:
-        yield f"{key}: {pair} must be [lowest, highest]"
-
-
-def _unit_pair(key: str, pair: list[float]) -> Iterator[str]:
-    if len(pair) != 2 or not all(0 <= value < 1 for value in pair):
-        yield f"{key}: {pair} must be two values in [0, 1)"
 
 
 def _names(config: TrainConfig) -> Iterator[str]:
@@ -148,25 +121,27 @@ def _scale(scale: ScaleSettings) -> Iterator[str]:
         yield f"scale.autoencoder.width: {sizes.width} must be a multiple of norm_groups {sizes.norm_groups}"
     if scale.code_predictor.dim % scale.code_predictor.heads:
         yield f"scale.code_predictor.dim: {scale.code_predictor.dim} must divide by heads {scale.code_predictor.heads}"
-    yield from _positive("scale.autoencoder.codebook_size", sizes.codebook_size)
+    yield from positive("scale.autoencoder.codebook_size", sizes.codebook_size)
 
 
 def _training(key: str, training: TrainingSettings, world_size: int) -> Iterator[str]:
-    yield from _positive(f"{key}.iterations", training.iterations)
-    yield from _positive(f"{key}.checkpoint_every", training.checkpoint_every)
+    yield from positive(f"{key}.iterations", training.iterations)
+    yield from positive(f"{key}.checkpoint_every", training.checkpoint_every)
     yield from within(f"{key}.ema_decay", training.ema_decay, 0.0, 1.0)
+    yield from within(f"{key}.gradient_clip", training.gradient_clip, 0.0, float("inf"))
     if training.batch_size <= 0 or training.batch_size % max(world_size, 1):
         yield (
             f"{key}.batch_size: {training.batch_size} must be positive and divide by {world_size}, "
             "trainer.devices x trainer.num_nodes"
         )
-    yield from _unit_pair(f"{key}.betas", training.betas)
+    yield from unit_pair(f"{key}.betas", training.betas)
     yield from _learning_rate(f"{key}.learning_rate", training.learning_rate)
 
 
 def _learning_rate(key: str, rate: LearningRateSettings) -> Iterator[str]:
     yield from choice(f"{key}.kind", rate.kind, ("cosine", "multistep", "constant"))
-    yield from _positive(f"{key}.initial", rate.initial)
+    yield from positive(f"{key}.initial", rate.initial)
+    yield from at_least(f"{key}.warmup", rate.warmup, 0)
     if rate.kind == "cosine" and not 0 <= rate.minimum <= rate.initial:
         yield f"{key}.minimum: {rate.minimum} must lie between 0 and initial {rate.initial}"
 
@@ -183,7 +158,7 @@ def _cft(cft: CftSettings, scale: ScaleSettings) -> Iterator[str]:
     if wrong:
         yield f"cft.fused_sizes: {wrong} are no resolutions of scale {scale.name}; allowed are {allowed}"
     yield from choice("cft.training_fidelity", cft.training_fidelity, ("fixed", "sampled"))
-    yield from _ordered("cft.sampled_fidelity", cft.sampled_fidelity)
+    yield from ordered("cft.sampled_fidelity", cft.sampled_fidelity)
     ends = [phase.until for phase in cft.phases]
     if not ends or ends != sorted(set(ends)) or ends[-1] < cft.training.iterations:
         yield f"cft.phases: the ends {ends} must increase and reach cft.training.iterations {cft.training.iterations}"
@@ -197,9 +172,9 @@ def _evaluation(config: TrainConfig) -> Iterator[str]:
         yield from within("evaluation.fidelities", value, 0.0, 1.0)
     if not config.evaluation.fidelities:
         yield "evaluation.fidelities: [] must name at least one fidelity in [0, 1]"
-    yield from _positive("evaluation.batch_size", config.evaluation.batch_size)
+    yield from positive("evaluation.batch_size", config.evaluation.batch_size)
     yield from at_least("evaluation.shown_faces", config.evaluation.shown_faces, 1)
-    yield from _positive("benchmark.count", config.benchmark.count)
+    yield from positive("benchmark.count", config.benchmark.count)
     yield from seed("benchmark.seed", config.benchmark.seed)
     yield from choice("benchmark.split", config.benchmark.split, ("validation", "test"))
     yield from severity_problems("evaluation.severity", config.evaluation.severity)

@@ -16,11 +16,15 @@ from src.losses.perceptual import PerceptualLoss
 from src.metrics.perceptual_network import build_perceptual
 from src.networks import CodeFormer, PatchDiscriminator, VqAutoencoder
 from src.settings.commands import TrainConfig
+from src.settings.difface import RestorationBackboneSettings
 from src.settings.errors import UserError
+from src.settings.stages import ImageLossSettings
 from src.stages.cft import CftStage
 from src.stages.code_predictor import CodePredictorStage
 from src.stages.codeformer_weights import codeformer_sizes
+from src.stages.diffusion_prior import DiffusionPriorStage
 from src.stages.recogniser import RecogniserStage
+from src.stages.restoration_backbone import RestorationBackboneStage
 from src.stages.stage import Stage
 from src.stages.vqgan import VqganStage
 
@@ -30,7 +34,7 @@ Network = TypeVar("Network", bound=nn.Module)
 def degradation_plan(config: TrainConfig) -> DegradationPlan:
     """How the stage's training faces are degraded."""
     chains = training_chains(config)
-    if config.stage == "code_predictor":
+    if config.stage in ("code_predictor", "restoration_backbone"):
         return Always(chains[0])
     if config.stage == "cft":
         cft = config.cft
@@ -52,6 +56,10 @@ def build_stage(config: TrainConfig, upstreams: Upstreams, source: FaceSource) -
         return VqganStage(config.vqgan, scale, perceptual=_perceptual(config), seed=seed)
     if config.stage == "recogniser":
         return RecogniserStage(config.recogniser, scale, identities=source.identities, seed=seed)
+    if config.stage == "diffusion_prior":
+        return DiffusionPriorStage(config.diffusion_prior, scale, seed=seed)
+    if config.stage == "restoration_backbone":
+        return RestorationBackboneStage(config.restoration_backbone, scale, perceptual=_perceptual(config), seed=seed)
     vqgan = _autoencoder(config, upstreams.of("vqgan"))
     if config.stage == "code_predictor":
         return CodePredictorStage(config.code_predictor, scale, vqgan=vqgan, seed=seed)
@@ -67,7 +75,12 @@ def build_stage(config: TrainConfig, upstreams: Upstreams, source: FaceSource) -
 
 
 def _perceptual(config: TrainConfig) -> PerceptualLoss | None:
-    losses = config.vqgan.losses if config.stage == "vqgan" else config.cft.image_losses
+    of_stage: dict[str, ImageLossSettings | RestorationBackboneSettings] = {
+        "vqgan": config.vqgan.losses,
+        "cft": config.cft.image_losses,
+        "restoration_backbone": config.restoration_backbone,
+    }
+    losses = of_stage[config.stage]
     return build_perceptual(losses.perceptual_network, config.metrics.weights_dir) if losses.perceptual > 0 else None
 
 

@@ -14,6 +14,7 @@ from tqdm import tqdm
 from src.data.image_file import write_png
 from src.data.levels import to_levels, to_network
 from src.faces.grid import image_grid
+from src.stages.diffusion_prior import DiffusionPriorStage
 from src.stages.stage import Stage
 
 
@@ -111,6 +112,26 @@ class FaceGrid(pl.Callback):
         for logger in trainer.loggers:
             if hasattr(logger, "log_image"):
                 logger.log_image("train/faces", [grid])
+
+
+class DenoisingCurve(pl.Callback):
+    """Error of a diffusion prior's noise by timestep, on the faces of the grid: `denoising_curve.jsonl`, and the loggers."""
+
+    def __init__(self, folder: Path, hq: UInt8[np.ndarray, "n s s 3"], every: int, last: int) -> None:
+        self._path, self._every, self._last = folder / "denoising_curve.jsonl", every, last
+        self._faces = torch.from_numpy(hq.transpose(0, 3, 1, 2).copy())
+
+    def on_train_batch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: Any) -> None:
+        """Measure if it is time."""
+        if not isinstance(pl_module, DiffusionPriorStage) or not trainer.is_global_zero:
+            return
+        if pl_module.iteration == self._last or (self._every and pl_module.iteration % self._every == 0):
+            curve = pl_module.denoising_curve(to_network(self._faces.to(pl_module.device)))
+            with self._path.open("a") as handle:
+                handle.write(json.dumps({"iteration": pl_module.iteration, "mse": curve}) + "\n")
+            for logger in trainer.loggers:
+                scalars = {f"denoising/mse_t{timestep:04d}": error for timestep, error in curve.items()}
+                logger.log_metrics({"train/iteration": pl_module.iteration} | scalars)
 
 
 def _pair(hq: np.ndarray, lq: np.ndarray) -> list[tuple[str, np.ndarray]]:

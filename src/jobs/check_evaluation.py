@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from src.config.validate import at_least, choice, metrics_problems, seed, severity_problems, within
+from src.config.rules import at_least, choice, seed, within
+from src.config.validate import metrics_problems, severity_problems
 from src.degradation.chain import recipe_problems
 from src.restorers.knobs import DRAWING, LEARNED
 from src.settings.commands import EvaluateConfig

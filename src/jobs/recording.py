@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from src.checkpoints.catalogue import licence_of
-from src.config.identity import effective_config
+from src.config.identity import STAGES_WITH_ARMS, effective_config
 from src.data.benchmark import Benchmark
 from src.jobs.bench import Bench
 from src.jobs.evaluation import Evaluation
@@ -61,8 +61,8 @@ def records_folder(config: TrainConfig) -> Path:
 
 
 def arm_name(config: TrainConfig) -> str:
-    """The arm of stage III, the stage's name otherwise."""
-    return config.label if config.stage == "cft" else config.stage
+    """The arm of a stage that has arms, the stage's name otherwise."""
+    return config.label if config.stage in STAGES_WITH_ARMS else config.stage
 
 
 def command_line(module: str, overrides: Sequence[str]) -> str:

@@ -14,29 +14,42 @@ from pytorch_lightning.loggers import WandbLogger
 
 from src.checkpoints.files import atomic_path
 from src.checkpoints.store import RunStatus, RunStore, StoredRun, read_run, write_status
-from src.config.identity import effective_config, identity, run_name
+from src.config.identity import STAGES_WITH_ARMS, effective_config, identity, run_name
 from src.data import build_source
 from src.degradation.engine import degrade
 from src.jobs.bench import metric_context, refuse_missing
 from src.jobs.board import print_leaderboard
 from src.jobs.build_stage import build_stage
-from src.jobs.callbacks import FaceGrid, IterationCheckpoint, ProgressBar, ScalarLog
+from src.jobs.callbacks import DenoisingCurve, FaceGrid, IterationCheckpoint, ProgressBar, ScalarLog
 from src.jobs.evaluate_run import Measured, cache_folder, evaluate_run
 from src.jobs.failures import clear_failure, write_failure
 from src.jobs.fit import build_trainer, fit, use_threads
+from src.jobs.prior_evaluation import evaluate_prior
 from src.jobs.processes import has_parent, train_upstream
 from src.jobs.quiet import quieten
 from src.jobs.recording import Provenance, command_line
+from src.jobs.restorations import Faces
 from src.jobs.training_data import code_targets, training_data
-from src.jobs.upstream import Upstreams, needed_stages
+from src.jobs.upstream import MEASURED_BY_VERIFICATION, Upstreams, needed_stages
 from src.jobs.verification import evaluate_recogniser
 from src.settings.commands import TrainConfig
 from src.stages.cft import CftStage
+from src.stages.restoration_backbone import RestorationBackboneStage
 from src.stages.stage import Stage
 from src.stages.vqgan import VqganStage
 from src.tracking.provenance import git_commit, hardware
 from src.tracking.wandb_checkpoint import log_checkpoint
 from src.tracking.wandb_run import finish, lightning_logger, log_evaluation
+
+SYSTEM_OF_STAGE = {
+    "vqgan": "vqgan",
+    "code_predictor": "codeformer",
+    "cft": "codeformer",
+    "recogniser": "recogniser",
+    "diffusion_prior": "difface",
+    "restoration_backbone": "difface",
+}
+"""W&B tag of a stage: the system that it is a part of."""
 
 
 def run_job(config: TrainConfig, overrides: list[str]) -> float | None:
@@ -126,7 +139,7 @@ def _finish_training(config: TrainConfig, folder: Path, status: RunStatus, stage
 
 def _choices(stage: Stage) -> dict[str, str]:
     """What was chosen automatically: the perceptual network."""
-    if not isinstance(stage, VqganStage | CftStage):
+    if not isinstance(stage, VqganStage | CftStage | RestorationBackboneStage):
         return {}
     return {"perceptual_network": stage.perceptual.network.name if stage.perceptual is not None else "none"}
 
@@ -141,23 +154,26 @@ def _prepare_folder(config: TrainConfig, folder: Path, status: RunStatus) -> Non
 
 def _callbacks(config: TrainConfig, folder: Path) -> list[pl.Callback]:
     training, trainer = getattr(config, config.stage).training, config.trainer
-    title = f"{config.stage} {config.label}" if config.stage == "cft" else config.stage
+    title = f"{config.stage} {config.label}" if config.stage in STAGES_WITH_ARMS else config.stage
+    hq, lq = _shown_faces(config)
+    shown: list[pl.Callback] = [FaceGrid(folder, hq, lq, trainer.images_every, training.iterations)]
+    if config.stage == "diffusion_prior":
+        shown.append(DenoisingCurve(folder, hq, trainer.images_every, training.iterations))
     return [
         ProgressBar(title, training.iterations, trainer.progress, trainer.log_every),
         ScalarLog(folder, trainer.log_every),
-        _face_grid(config, folder),
+        *shown,
         IterationCheckpoint(folder, training.checkpoint_every),
     ]
 
 
-def _face_grid(config: TrainConfig, folder: Path) -> FaceGrid:
+def _shown_faces(config: TrainConfig) -> tuple[Faces, Faces]:
+    """The first faces of the validation split, clean and degraded."""
     size, benchmark = config.scale.image_size, config.benchmark
     source = build_source(config.data, split="validation", size=size, cache=cache_folder(config))
     shown = range(min(config.evaluation.shown_faces, len(source)))
     hq = np.stack([source.image(index) for index in shown])
-    lq = np.stack([degrade(hq[i], benchmark.degradation, seed=benchmark.seed, index=i) for i in shown])
-    iterations = getattr(config, config.stage).training.iterations
-    return FaceGrid(folder, hq, lq, config.trainer.images_every, iterations)
+    return hq, np.stack([degrade(hq[i], benchmark.degradation, seed=benchmark.seed, index=i) for i in shown])
 
 
 def _logger(config: TrainConfig, folder: Path, run_identity: str, name: str) -> WandbLogger | None:
@@ -173,7 +189,7 @@ def _logger(config: TrainConfig, folder: Path, run_identity: str, name: str) -> 
         group=config.study,
         job_type=config.stage,
         config=shown,
-        tags=(config.stage, config.scale.name, config.data.kind, "vqgan" if config.stage == "vqgan" else "codeformer"),
+        tags=(config.stage, config.scale.name, config.data.kind, SYSTEM_OF_STAGE[config.stage]),
     )
 
 
@@ -189,8 +205,9 @@ def _evaluate(
 ) -> None:
     use_gpu = config.trainer.accelerator != "cpu" and torch.cuda.is_available()
     device = torch.device("cuda" if use_gpu else "cpu")
-    if config.stage == "recogniser":
-        evaluate_recogniser(config, run, device)
+    if config.stage in MEASURED_BY_VERIFICATION:
+        verify = evaluate_recogniser if config.stage == "recogniser" else evaluate_prior
+        verify(config, run, device)
         return
     measured = evaluate_run(config, run, upstreams, provenance, device)
     clear_failure(config)

@@ -10,5 +10,6 @@ def training_chains(config: TrainConfig) -> list[Chain]:
         "code_predictor": [config.code_predictor.degradation],
         "cft": [config.cft.small_degradation, config.cft.large_degradation],
         "recogniser": [config.recogniser.degradation],
+        "restoration_backbone": [config.restoration_backbone.degradation],
     }
     return [chain_of(recipe) for recipe in recipes.get(config.stage, [])]

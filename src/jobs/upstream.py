@@ -12,8 +12,17 @@ from src.settings.commands import TrainConfig
 from src.settings.data import SyntheticFacesSettings
 from src.settings.errors import UserError
 
-WEIGHTS_OF_STAGE = {"vqgan": "vqgan", "code_predictor": "codeformer", "recogniser": "recogniser", "cft": "codeformer"}
-"""The kind of network whose hash stands for a stage."""
+WEIGHTS_OF_STAGE = {
+    "vqgan": "vqgan",
+    "code_predictor": "codeformer",
+    "recogniser": "recogniser",
+    "cft": "codeformer",
+    "diffusion_prior": "diffusion_prior",
+    "restoration_backbone": "restoration_backbone",
+}
+"""The network whose hash stands for a stage."""
+MEASURED_BY_VERIFICATION = ("recogniser", "diffusion_prior")
+"""Stages whose networks restore nothing, so that no benchmark can measure them."""
 
 CONFIG_FILE = "config.json"
 """The effective configuration, in the run's folder."""
@@ -39,12 +48,20 @@ def data_fingerprint(config: TrainConfig) -> str:
 
 def needs_recogniser(config: TrainConfig) -> bool:
     """Rendered faces are recognised by the recogniser trained on them; photographs by published networks."""
-    return isinstance(config.data, SyntheticFacesSettings) and config.stage != "recogniser"
+    return isinstance(config.data, SyntheticFacesSettings) and config.stage not in MEASURED_BY_VERIFICATION
+
+
+def needs_prior(config: TrainConfig) -> bool:
+    """A restoration backbone is trained by itself, and evaluated alone and under the prior."""
+    return config.stage == "restoration_backbone" and bool(config.evaluation.difface)
 
 
 def needed_stages(config: TrainConfig) -> tuple[str, ...]:
     """Stages whose networks the training or the evaluation of `config.stage` uses."""
-    return UPSTREAM_OF_STAGE[config.stage] + (("recogniser",) if needs_recogniser(config) else ())
+    measured_with = (("diffusion_prior",) if needs_prior(config) else ()) + (
+        ("recogniser",) if needs_recogniser(config) else ()
+    )
+    return UPSTREAM_OF_STAGE[config.stage] + measured_with
 
 
 @dataclass

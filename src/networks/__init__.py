@@ -2,9 +2,12 @@
 
 from src.networks.codebook_health import CodebookHealth, histogram, restart_dead_codes
 from src.networks.codeformer import CodeFormer, CodePrediction, Restoration
+from src.networks.diffusion_unet import DiffusionUnet
 from src.networks.discriminator import PatchDiscriminator
 from src.networks.feature_transformation import FeatureTransformation
 from src.networks.recogniser import Recogniser
+from src.networks.srcnn import Srcnn, SrcnnSameResolution
+from src.networks.swinir import SwinIr
 from src.networks.vector_quantizer import Quantized, VectorQuantizer
 from src.networks.vq_autoencoder import Reconstruction, VqAutoencoder
 
@@ -12,12 +15,16 @@ __all__ = [
     "CodeFormer",
     "CodePrediction",
     "CodebookHealth",
+    "DiffusionUnet",
     "FeatureTransformation",
     "PatchDiscriminator",
     "Quantized",
     "Recogniser",
     "Reconstruction",
     "Restoration",
+    "Srcnn",
+    "SrcnnSameResolution",
+    "SwinIr",
     "VectorQuantizer",
     "VqAutoencoder",
     "histogram",

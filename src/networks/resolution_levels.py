@@ -1,8 +1,8 @@
-"""The resolutions of a VQ autoencoder with their widths, from its sizes."""
+"""The resolutions of a convolutional encoder and decoder with their widths, from the network's sizes."""
 
 from typing import NamedTuple
 
-from src.settings.scale import VqAutoencoderSize
+from src.settings.scale import DiffusionUnetSize, VqAutoencoderSize
 
 
 class ResolutionLevel(NamedTuple):
@@ -15,8 +15,8 @@ class ResolutionLevel(NamedTuple):
     """Whether every residual block of the level is followed by self-attention."""
 
 
-def resolution_levels(size: VqAutoencoderSize) -> list[ResolutionLevel]:
-    """Levels from the image's resolution down to the latent's; each halves the side (codeformer.md 1.1).
+def resolution_levels(size: VqAutoencoderSize | DiffusionUnetSize) -> list[ResolutionLevel]:
+    """Levels from the image's resolution down to the coarsest; each halves the side (codeformer.md 1.1, difface.md 2.1).
 
     Raises ValueError if the side cannot be halved that often, or if an attention size is none of the resolutions.
     """

@@ -39,6 +39,14 @@ class Precision:
             part.to(self._dtype)
         return network
 
+    def ordered(self, network: nn.Module) -> nn.Module:
+        """The network itself in its memory order, without gradients and in eval mode; `autocast` makes it bf16."""
+        return network.eval().requires_grad_(False).to(memory_format=self._format)
+
+    def autocast(self, device: torch.device) -> torch.autocast:
+        """Where a network computes whose weights stay fp32, since some of its layers have to."""
+        return torch.autocast(device.type, torch.bfloat16, enabled=self.name == "bf16")
+
     def input(self, lq: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b 3 h w"]:
         """Faces as the network takes them."""
         return lq.to(self._dtype, memory_format=self._format)

@@ -5,6 +5,7 @@ from typing import Any
 
 from src.settings.data import BenchmarkSettings, DataSettings
 from src.settings.degradation import DegradationRecipe
+from src.settings.difface import DiffusionPriorSettings, RestorationBackboneSettings, SamplingGrid, SamplingSettings
 from src.settings.scale import ScaleSettings
 from src.settings.stages import CftSettings, CodePredictorSettings, RecogniserSettings, VqganSettings
 
@@ -17,6 +18,8 @@ class UpstreamSettings:
     vqgan: str
     code_predictor: str
     recogniser: str
+    diffusion_prior: str
+    restoration_backbone: str
 
 
 @dataclass(kw_only=True)
@@ -35,7 +38,10 @@ class EvaluationSettings:
     """What is measured after training."""
 
     fidelities: list[float]
-    """Fidelity weights w in [0, 1] at which every arm is evaluated."""
+    """Fidelity weights w in [0, 1] at which every arm of CodeFormer is evaluated."""
+    difface: dict[str, SamplingGrid]
+    """Name to sampling settings at which every arm of DifFace is evaluated, beside its backbone alone; without any, the
+    backbone alone is."""
     batch_size: int
     """Faces a restoration batch."""
     shown_faces: int
@@ -128,7 +134,8 @@ class TrainConfig:
     """Root of `python -m src.train`."""
 
     stage: str
-    """Stage to train: vqgan, code_predictor, cft or recogniser; missing upstream stages are trained first."""
+    """Stage to train: vqgan, code_predictor, cft, recogniser, diffusion_prior or restoration_backbone; missing upstream
+    stages are trained first."""
     study: str
     """Name of the comparison: W&B group, and folder of its leaderboard."""
     label: str
@@ -146,6 +153,8 @@ class TrainConfig:
     code_predictor: CodePredictorSettings
     cft: CftSettings
     recogniser: RecogniserSettings
+    diffusion_prior: DiffusionPriorSettings
+    restoration_backbone: RestorationBackboneSettings
     upstream: UpstreamSettings
     benchmark: BenchmarkSettings
     evaluation: EvaluationSettings
@@ -168,6 +177,8 @@ class EvaluateConfig:
     """Fidelity weight w in [0, 1], or a list of them; null takes that of the published script."""
     adain: bool | None
     """Match code statistics; null takes what the checkpoint was trained with, else what the published script does."""
+    sampling: SamplingSettings
+    """Of restorer=difface and difface_inpainting; each value may be a list, and every combination is evaluated."""
     label: str | None
     """Name of this arm in the leaderboard; null takes the restorer's."""
     study: str

@@ -70,6 +70,62 @@ class RecogniserSize:
 
 
 @dataclass(kw_only=True)
+class DiffusionUnetSize:
+    """Sizes of the unconditional diffusion prior (difface.md 2.1; the values of `paper512` are the published ones)."""
+
+    image_size: int
+    """Side of the square images that the prior was trained on, pixels."""
+    width: int
+    """Channels at the highest resolution; must be a multiple of `norm_groups`."""
+    multipliers: list[int]
+    """Channel multiplier of each resolution, highest first; each further entry halves the resolution."""
+    residual_blocks: list[int]
+    """Residual blocks of each resolution on the way down; one more on the way up."""
+    attention_sizes: list[int]
+    """Resolutions (pixels a side, of an image of `image_size`) whose blocks carry self-attention."""
+    head_width: int
+    """Channels of an attention head; must divide the width of every resolution that has attention."""
+    norm_groups: int
+    """Groups of every GroupNorm."""
+
+
+@dataclass(kw_only=True)
+class SwinIrSize:
+    """Sizes of the SwinIR restoration backbone (difface.md 2.3; the values of `paper512` are the published ones)."""
+
+    image_size: int
+    """Side of the square images that it was trained on, pixels; the attention masks are kept for this side."""
+    downscale: int
+    """The image is unshuffled into tokens of downscale x downscale pixels; a power of 2."""
+    width: int
+    """Token width; must divide by every entry of `heads`."""
+    depths: list[int]
+    """Transformer blocks of each residual group."""
+    heads: list[int]
+    """Attention heads of each residual group."""
+    window: int
+    """Side of an attention window, tokens; must divide image_size / downscale."""
+    mlp_ratio: float
+    """Hidden width of the MLPs over the token width."""
+    up_width: int
+    """Channels of the convolutions that go back to pixels."""
+    drop_path: float
+    """Greatest probability with which a block is left out in training; it rises linearly from 0 over the blocks."""
+
+
+@dataclass(kw_only=True)
+class SrcnnSize:
+    """Sizes of the SRCNN restoration backbone of the same resolution (difface.md 2.4)."""
+
+    downscale: int
+    """Working resolution is 1 / downscale of the image's; a power of 2, at least 2."""
+    width: int
+    """Channels of the body."""
+    depth: int
+    """One more than the 5 x 5 convolutions of the body."""
+
+
+@dataclass(kw_only=True)
 class ScaleSettings:
     """One scale: the sizes of all networks that belong together."""
 
@@ -80,6 +136,9 @@ class ScaleSettings:
     feature_transformation: FeatureTransformationSize
     discriminator: DiscriminatorSize
     recogniser: RecogniserSize
+    diffusion_unet: DiffusionUnetSize
+    swinir: SwinIrSize
+    srcnn: SrcnnSize
 
     @property
     def image_size(self) -> int:

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 from src.settings.degradation import DegradationRecipe
 
+PERCEPTUAL_NETWORKS = ("auto", "lpips_vgg", "st_lpips", "none")
+
 
 @dataclass(kw_only=True)
 class LearningRateSettings:
@@ -18,6 +20,8 @@ class LearningRateSettings:
     milestones: list[int]
     """Iterations after which a multistep rate is multiplied by `gamma`."""
     gamma: float
+    warmup: int
+    """Iterations over which the rate rises linearly from 0 to the schedule's; 0: none."""
 
 
 @dataclass(kw_only=True)
@@ -32,6 +36,8 @@ class TrainingSettings:
     """Decay rates of Adam's two moments."""
     ema_decay: float
     """Decay an iteration of the weight average that is evaluated and exported."""
+    gradient_clip: float
+    """Greatest norm of the gradient of an optimiser step; 0 does not clip."""
     checkpoint_every: int
     """Iterations between checkpoints."""
 

@@ -9,6 +9,7 @@ import pytorch_lightning as pl
 import torch
 from pytorch_lightning.core.optimizer import LightningOptimizer
 from torch import Tensor, nn
+from torch.nn.utils import clip_grad_norm_
 from torch.optim import Adam, Optimizer
 
 from src.settings.errors import UserError
@@ -38,6 +39,12 @@ class Stage(pl.LightningModule):
         self.seed = seed
         self.iteration = 0
         self.scalars: dict[str, Tensor] = {}
+
+    @property
+    def places(self) -> range:
+        """Places in the global batch of an iteration that this rank's faces have (`StreamSampler`)."""
+        world = self.trainer.world_size
+        return range(self.trainer.global_rank, self.training_settings.batch_size, world)
 
     @abstractmethod
     def step(self, batch: Batch) -> dict[str, Tensor]:
@@ -89,9 +96,11 @@ class Stage(pl.LightningModule):
         return optimizers[0], optimizers[1]
 
     def descend(self, optimizer: Any, loss: Tensor) -> None:
-        """One optimiser step down the gradient of `loss`."""
+        """One optimiser step down the gradient of `loss`, clipped to the stage's greatest norm."""
         optimizer.zero_grad(set_to_none=True)
         self.manual_backward(loss)
+        if limit := self.training_settings.gradient_clip:
+            clip_grad_norm_([weight for group in optimizer.param_groups for weight in group["params"]], limit)
         optimizer.step()
 
     def _set_learning_rate(self) -> None:

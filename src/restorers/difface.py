@@ -1,0 +1,123 @@
+"""DifFace: a restored face is noised, and a prior of clean faces takes it back (difface.md 1)."""
+
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+
+from src.diffusion.error_contraction import transition
+from src.diffusion.inpainting import KnownPixels
+from src.diffusion.sampler import Correction
+from src.restorers.face_noise import FaceNoise
+from src.restorers.partial_chain import chain_of, sampler_of
+from src.restorers.precision import EXACT, Precision
+from src.restorers.prior_file import LoadedPrior
+from src.restorers.sampling import Sampling
+from src.restorers.tiled_denoiser import TiledDenoiser
+
+Faces = Float[Tensor, "b 3 h w"]
+
+
+class BackboneRestorer:
+    """The restoration backbone alone: what DifFace starts from (`Restorer`; difface.md 2.3)."""
+
+    name = "difface_backbone"
+    network_evaluations = 1
+    knobs: dict[str, float | int | bool | str]
+
+    def __init__(self, network: nn.Module, image_size: int | None, precision: Precision = EXACT) -> None:
+        self._network = precision.ordered(network)
+        self._precision = precision
+        self.image_size = image_size
+        self.knobs = {}
+
+    @property
+    def parameters(self) -> int:
+        """Parameters of the backbone."""
+        return sum(parameter.numel() for parameter in self._network.parameters())
+
+    @torch.inference_mode()
+    def restore(self, lq: Faces, keys: Sequence[int] = ()) -> Faces:
+        """The estimate f(y), clamped to [-1, 1]; the network itself works on [0, 1]."""
+        with self._precision.autocast(lq.device):
+            estimate = self._network((lq + 1) / 2)
+        return estimate.float().clamp(0, 1) * 2 - 1
+
+
+class DifFaceRestorer:
+    """The backbone's estimate, noised to step N = `start`, and brought back by the prior in `steps` evaluations.
+
+    With `convention` published and DDIM, the published pipeline (difface.md 1.4). Noise depends on the seed and on the
+    faces' keys alone.
+
+    Raises:
+        UserError: `start` or `steps` is not in the range that the prior's process has.
+    """
+
+    name = "difface"
+
+    def __init__(
+        self,
+        prior: LoadedPrior,
+        backbone: BackboneRestorer,
+        sampling: Sampling,
+        precision: Precision = EXACT,
+    ) -> None:
+        precision.ordered(prior.network)
+        self._prior, self._backbone, self._sampling, self._precision = prior, backbone, sampling, precision
+        self._chain = chain_of(prior.schedule, sampling)
+        self._sampler = sampler_of(prior.schedule, sampling)
+        self._denoiser = self._predict if sampling.tile is None else TiledDenoiser(self._predict, sampling.tile)
+        self.image_size: int | None = prior.network.size.image_size
+
+    @property
+    def knobs(self) -> dict[str, float | int | bool | str]:
+        """Solver, start, steps, eta and seed."""
+        return self._sampling.knobs
+
+    @property
+    def parameters(self) -> int:
+        """Parameters of prior and backbone."""
+        return self._backbone.parameters + sum(weight.numel() for weight in self._prior.network.parameters())
+
+    @property
+    def network_evaluations(self) -> int:
+        """One of the backbone and those of the prior."""
+        return self._backbone.network_evaluations + len(self._chain)
+
+    @torch.inference_mode()
+    def restore(self, lq: Faces, keys: Sequence[int] = ()) -> Faces:
+        """The restored faces, clamped to [-1, 1]. Raises ValueError unless there is a key for each face."""
+        return self._sampled(self._backbone.restore(lq, keys), keys, None)
+
+    def _sampled(self, estimate: Faces, keys: Sequence[int], correct: Correction | None) -> Faces:
+        if len(keys) != len(estimate):
+            raise ValueError(
+                f"{len(keys)} keys for {len(estimate)} faces: each face needs one, which its noise is made of"
+            )
+        noise = FaceNoise(self._sampling.seed, keys, estimate.shape[-1], estimate.device)
+        state = transition(self._prior.schedule, estimate, self._chain.start, noise.draw(0))
+        return self._sampler.sample(self._denoiser, state, self._chain, noise, correct).clamp(-1, 1)
+
+    def _predict(self, state: Tensor, timestep: Tensor) -> Tensor:
+        with self._precision.autocast(state.device):
+            return self._prior(state, timestep)
+
+
+class DifFaceInpaintingRestorer(DifFaceRestorer):
+    """Fills the exactly black pixels of a face and keeps every other as it is (difface.md 1.5).
+
+    Each estimate of the clean face takes the known pixels before it is used. The published estimator, LaMa, is not part
+    of this suite: any backbone trained to fill can stand in its place.
+    """
+
+    name = "difface_inpainting"
+
+    @torch.inference_mode()
+    def restore(self, lq: Faces, keys: Sequence[int] = ()) -> Faces:
+        """The input with its black pixels filled."""
+        missing: Bool[Tensor, "b 1 h w"] = (lq == -1).all(dim=1, keepdim=True)
+        estimate = self._backbone.restore(lq, keys)
+        filled = self._sampled(estimate, keys, KnownPixels(lq, missing.float()))
+        return torch.where(missing, filled, lq)

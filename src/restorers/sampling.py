@@ -1,0 +1,111 @@
+"""How a restorer with a diffusion prior samples: its settings with the published values put in, checked."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from itertools import product
+from typing import Any
+
+from src.settings.difface import SOLVERS, SamplingSettings
+from src.settings.errors import UserError
+
+PUBLISHED_SOLVER = "ddim"
+PUBLISHED_ETA = {"difface": 0.5, "difface_inpainting": 1.0}
+PUBLISHED_START = {"difface": 400, "difface_inpainting": 480}
+PUBLISHED_STEPS = {"difface": 100, "difface_inpainting": 120}
+"""Of the published script (difface.md 1.3, 1.5)."""
+FAST_STEPS = 20
+"""Evaluations of a fast solver where none are given."""
+FAST_SOLVERS = ("dpm_solver_pp", "unipc")
+CONVENTIONS = ("published", "textbook")
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """One way to sample, without gaps.
+
+    Raises:
+        UserError: the solver or convention is unknown, eta is not in [0, 1] or given to a solver that has none.
+    """
+
+    solver: str
+    start: int
+    """Noising steps N of the restored face before the prior takes over."""
+    steps: int
+    """Network evaluations from there."""
+    eta: float | None
+    """Share of fresh noise of DDIM; None for the other solvers."""
+    seed: int = 0
+    convention: str = "published"
+    """`published`: DDIM and ancestral sampling with the software's quirks (difface.md 1.3); `textbook`: without them."""
+    tile: int | None = None
+    """Side of the tiles in which larger faces are denoised, pixels; None takes them whole."""
+
+    def __post_init__(self) -> None:
+        if self.solver not in SOLVERS:
+            raise UserError(f"sampling.solver: {self.solver!r} is not one of {', '.join(SOLVERS)}")
+        if self.convention not in CONVENTIONS:
+            raise UserError(f"sampling.convention: {self.convention!r} is not one of {', '.join(CONVENTIONS)}")
+        if self.eta is not None and self.solver != "ddim":
+            raise UserError(
+                f"sampling.eta: {self.eta} is no setting of {self.solver}; leave it out, or take solver=ddim"
+            )
+        if self.eta is not None and not 0 <= self.eta <= 1:
+            raise UserError(f"sampling.eta: {self.eta} must lie in [0, 1]; 0 adds no fresh noise, 1 that of DDPM")
+
+    @property
+    def knobs(self) -> dict[str, float | int | bool | str]:
+        """As records show them; what is at its usual value is left out."""
+        shown: dict[str, float | int | bool | str] = {"solver": self.solver, "start": self.start, "steps": self.steps}
+        if self.eta is not None:
+            shown["eta"] = self.eta
+        if self.convention != "published":
+            shown["convention"] = self.convention
+        if self.tile is not None:
+            shown["tile"] = self.tile
+        return shown | {"seed": self.seed}
+
+
+def sampling_of(settings: SamplingSettings, kind: str, seed: int) -> Sampling:
+    """The settings with the published values of the restorer `kind` where they are null; raises what `Sampling` raises."""
+    solver = PUBLISHED_SOLVER if settings.solver is None else settings.solver
+    steps = FAST_STEPS if solver in FAST_SOLVERS else PUBLISHED_STEPS[kind]
+    return Sampling(
+        solver=solver,
+        start=PUBLISHED_START[kind] if settings.start is None else settings.start,
+        steps=steps if settings.steps is None else settings.steps,
+        eta=_eta(settings, solver, kind),
+        seed=seed,
+        convention=settings.convention,
+        tile=settings.tile,
+    )
+
+
+def _eta(settings: SamplingSettings, solver: str, kind: str) -> float | None:
+    if settings.eta is not None:
+        return float(settings.eta)
+    return PUBLISHED_ETA[kind] if solver == "ddim" else None
+
+
+def sampling_combinations(settings: SamplingSettings, kind: str, seeds: Sequence[int]) -> list[Sampling]:
+    """Every combination of the settings, each of which may be a list; eta counts for DDIM alone.
+
+    Raises:
+        UserError: as `Sampling`, or a list is empty.
+    """
+    solvers, starts, steps, etas = (
+        _listed(f"sampling.{name}", getattr(settings, name)) for name in ("solver", "start", "steps", "eta")
+    )
+    if settings.eta is not None and "ddim" not in {PUBLISHED_SOLVER if name is None else name for name in solvers}:
+        raise UserError(f"sampling.eta: {settings.eta} is no setting of {', '.join(map(str, solvers))}; leave it out")
+    chosen = []
+    for solver, start, count, eta, seed in product(solvers, starts, steps, etas, seeds):
+        own = eta if solver in (None, PUBLISHED_SOLVER) else None
+        chosen.append(sampling_of(replace(settings, solver=solver, start=start, steps=count, eta=own), kind, seed))
+    return list(dict.fromkeys(chosen))
+
+
+def _listed(key: str, value: Any) -> list[Any]:
+    values = list(value) if isinstance(value, list) else [value]
+    if not values:
+        raise UserError(f"{key}: [] names nothing; give a value, a list of them, or null for the published one")
+    return values

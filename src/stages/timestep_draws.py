@@ -1,0 +1,38 @@
+"""The noise level of every training face, as `diffusion_prior.timestep_sampling` says."""
+
+from collections.abc import Sequence
+
+import torch
+from jaxtyping import Float, Int64
+from torch import Tensor, nn
+
+from src.degradation.keyed import SampleKey, stream_number
+from src.degradation.keyed_images import keyed_shares
+from src.diffusion.timestep_sampling import ImportanceSampling, stratified_timesteps, uniform_timesteps
+
+TIMESTEP = stream_number("diffusion_timestep")
+
+
+class TimestepDraws(nn.Module):
+    """Draws timesteps from the keys of the faces alone, whose index is the place in the global batch of `batch` faces."""
+
+    def __init__(self, sampling: str, steps: int, batch: int) -> None:
+        super().__init__()
+        self._sampling, self._steps, self._batch = sampling, steps, batch
+        self.importance = ImportanceSampling(steps) if sampling == "importance" else None
+
+    def draw(self, keys: Sequence[SampleKey], device: torch.device) -> tuple[Int64[Tensor, "b"], Float[Tensor, "b"]]:
+        """Timesteps and the weights of their losses."""
+        u = torch.from_numpy(keyed_shares(keys, TIMESTEP))
+        if self.importance is not None:
+            return self.importance.draw(u.to(device))
+        if self._sampling == "stratified":
+            timesteps = stratified_timesteps(u, torch.tensor([key.index for key in keys]), self._batch, self._steps)
+        else:
+            timesteps = uniform_timesteps(u, self._steps)
+        return timesteps.to(device), torch.ones(len(keys), device=device)
+
+    def record(self, timesteps: Int64[Tensor, "..."], losses: Float[Tensor, "..."]) -> None:
+        """Remember the unweighted losses of all ranks, where the draws depend on them."""
+        if self.importance is not None:
+            self.importance.record(timesteps.flatten(), losses.flatten())
