@@ -14,8 +14,7 @@ from src.config.command import friendly_errors
 from src.config.schema import register
 from src.photos.check import check_settings
 from src.photos.plan import PhotoFile, plan_photos
-from src.restorers.knobs import LEARNED
-from src.restorers.locate import resolve_checkpoint
+from src.restorers.locate import resolve_checkpoints
 from src.settings.errors import UserError
 from src.settings.restore import RestoreConfig
 
@@ -27,6 +26,7 @@ PATH_KEYS = (
     "input",
     "output",
     "checkpoint",
+    "sampling.backbone",
     "weights_dir",
     "detector_weights",
     "parsing_weights",
@@ -53,18 +53,18 @@ def restore(config: RestoreConfig) -> int:
         UserError: a setting, the input, the output or the checkpoint is wrong, or nothing could be read.
     """
     check_settings(config)
-    files = plan_photos(config.input, config.output, overwrite=config.overwrite)
-    learned = config.restorer in LEARNED
-    checkpoint = resolve_checkpoint(config.checkpoint, config.restorer, config.weights_dir) if learned else None
+    photos = plan_photos(config.input, config.output, overwrite=config.overwrite)
+    files = resolve_checkpoints(config.restorer, config.checkpoint, config.sampling.backbone, config.weights_dir)
     # Torch is imported only now, so that a mistake is told at once.
     from src.photos.build import build_restoration
     from src.photos.summary import Summary
+    from src.restorers.chosen import ChosenRestorer
 
-    built = build_restoration(config, checkpoint)
+    built = build_restoration(config, ChosenRestorer(config.restorer, files))
     print(f"{built.restorer.name} on {built.setting}", file=sys.stderr)
     summary = Summary(Path(config.output).expanduser())
     start = time.perf_counter()
-    for outcome in _outcomes(built, files, config):
+    for outcome in _outcomes(built, photos, config):
         summary.add(outcome)
     seconds = time.perf_counter() - start
     summary.write(built.facts, built.restorer.name)

@@ -7,7 +7,8 @@ from typing import Any
 from src.config.rules import at_least, choice, seed, within
 from src.config.validate import metrics_problems, severity_problems
 from src.degradation.chain import recipe_problems
-from src.restorers.knobs import DRAWING, LEARNED
+from src.restorers.knobs import DRAWING, foreign_settings
+from src.restorers.sampling import sampling_combinations
 from src.settings.commands import EvaluateConfig
 from src.settings.errors import UserError
 from src.settings.restore import PRECISIONS
@@ -40,10 +41,8 @@ def _problems(config: EvaluateConfig) -> Iterator[str]:
         yield f"root: {config.root!r} is not a folder; restorer=external needs the folder of the restored faces"
     if config.restorer != EXTERNAL and config.root is not None:
         yield f"root: {config.root!r} is used by restorer=external alone, and restorer is {config.restorer}"
-    if config.restorer not in LEARNED:
-        for key in ("fidelity", "adain"):
-            if (value := getattr(config, key)) is not None:
-                yield f"{key}: {value} is no setting of {config.restorer}; leave it out"
+    yield from foreign_settings(config.restorer, config.fidelity, config.adain, config.sampling)
+    yield from _sampling(config)
     yield from _names(config)
     yield from seed("seed", config.seed)
     if config.seed and config.restorer not in (EXTERNAL, *DRAWING):
@@ -59,6 +58,14 @@ def _problems(config: EvaluateConfig) -> Iterator[str]:
         yield from at_least("benchmark.count", config.benchmark.count, 1)
         yield from choice("benchmark.split", config.benchmark.split, ("validation", "test"))
         yield from (f"benchmark.degradation: {problem}" for problem in recipe_problems(config.benchmark.degradation))
+
+
+def _sampling(config: EvaluateConfig) -> Iterator[str]:
+    if config.restorer in DRAWING:
+        try:
+            sampling_combinations(config.sampling, config.restorer, [config.seed])
+        except UserError as error:
+            yield str(error)
 
 
 def _names(config: EvaluateConfig) -> Iterator[str]:

@@ -231,8 +231,8 @@ def _record(
 
 
 def _identity(config: EvaluateConfig, subject: Evaluated) -> str:
-    """What all settings of one subject share, so that a curve over w is of one network."""
-    varied = ("fidelity", "seed")
+    """What all settings of one subject share, so that a curve over w or over start is of one network."""
+    varied = ("fidelity", "seed", "solver", "start", "steps", "eta")
     knobs = {name: value for name, value in subject.method.knobs.items() if name not in varied}
     facts = {"method": subject.method.name, "weights": subject.weights, "knobs": knobs, "precision": config.precision}
     return _digest({"arm": subject.arm, "seed": config.seed, **facts})

@@ -1,6 +1,5 @@
-"""Evaluates a finished run: the arms over fidelity, the baselines once a study, and the recogniser by verification."""
+"""Evaluates a finished run: every setting of its method, and the baselines once a study."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,39 +12,17 @@ from src.data.benchmark import Benchmark
 from src.data.image_file import write_png
 from src.faces.grid import image_grid
 from src.jobs.bench import Bench, benchmark_of, faces_of, metric_context, summary_line
-from src.jobs.evaluated import INPUT
-from src.jobs.evaluation import Evaluation, Faces, evaluate
-from src.jobs.recording import Provenance, arm_name, bare_record, method_of, record_evaluation, records_folder
+from src.jobs.evaluation import Evaluation, evaluate
+from src.jobs.recording import Provenance, bare_record, method_of, record_evaluation, records_folder
 from src.jobs.restorations import RestorerAtWork
 from src.jobs.severity import severity_of
+from src.jobs.subjects import Subject, Trained, record_stem, subjects
 from src.jobs.upstream import Upstreams, needs_recogniser
 from src.metrics.build import build_suite
 from src.metrics.suite import MetricSuite
-from src.networks import CodeFormer, VqAutoencoder
-from src.restorers.base import Restorer
-from src.restorers.codeformer import CodeFormerRestorer
-from src.restorers.identity import IdentityRestorer
-from src.restorers.vqgan import VqganRestorer
 from src.settings.commands import TrainConfig
 from src.settings.errors import UserError
 from src.tracking.records import RECORD_NAME, Record, StoredRecord, read_record
-
-AUTOENCODER = "autoencoder"
-
-
-@dataclass(frozen=True)
-class Subject:
-    """One thing to evaluate: a restorer, what it is fed with and where its record goes."""
-
-    arm: str
-    folder: str
-    restorer: Restorer
-    inputs: Faces
-    column: str
-    """Heading of its pictures."""
-    is_baseline: bool
-    weights: dict[str, str]
-    """SHA-256 of the networks at work."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +66,7 @@ def evaluate_run(
     shown = range(min(config.evaluation.shown_faces, len(benchmark)))
     pictures: dict[str, dict[str, np.ndarray]] = {benchmark.names[i]: {"LQ": benchmark.lq[i]} for i in shown}
     records = []
-    for subject in subjects(config, run, upstreams, provenance, benchmark, device):
+    for subject in subjects(Trained(config, run, upstreams, provenance, benchmark, device)):
         folder = records_folder(config) / subject.folder
         if subject.is_baseline and (kept := kept_baseline(folder, bench)):
             records.append(kept)
@@ -103,47 +80,6 @@ def evaluate_run(
         pictures[benchmark.names[i]]["HQ"] = benchmark.clean_faces()[i]
     write_grid(records_folder(config).parent / "images" / f"{record_stem(config)}.png", pictures)
     return Measured(records, pictures)
-
-
-def record_stem(config: TrainConfig) -> str:
-    """Folder of a run's records in its study: a new run of the same arm, scale and seed takes the place of the old one."""
-    return f"{arm_name(config)}-{config.scale.name}-s{config.seed}"
-
-
-def subjects(
-    config: TrainConfig,
-    run: StoredRun,
-    upstreams: Upstreams,
-    provenance: Provenance,
-    benchmark: Benchmark,
-    device: torch.device,
-) -> Iterator[Subject]:
-    """The degraded input and the autoencoder on clean faces (where there are any) as baselines, then the run itself."""
-    yield Subject(INPUT, f"{INPUT}-{config.scale.name}", IdentityRestorer(), benchmark.lq, INPUT, True, {})
-    is_vqgan = config.stage == "vqgan"
-    vqgan = run if is_vqgan else upstreams.of("vqgan")
-    autoencoder = load_network(vqgan.weights_file("vqgan")).network.to(device)
-    assert isinstance(autoencoder, VqAutoencoder)
-    weights = {"vqgan": vqgan.status.weights["vqgan"]}
-    stem = record_stem(config) if is_vqgan else f"{AUTOENCODER}-{config.scale.name}"
-    if is_vqgan or benchmark.hq is not None:
-        clean = benchmark.clean_faces()
-        yield Subject(AUTOENCODER, stem, VqganRestorer(autoencoder), clean, "reconstruction", not is_vqgan, weights)
-    if not is_vqgan:
-        yield from _fidelities(config, run, benchmark, device, dict(provenance.weights))
-
-
-def _fidelities(
-    config: TrainConfig, run: StoredRun, benchmark: Benchmark, device: torch.device, weights: dict[str, str]
-) -> Iterator[Subject]:
-    network = load_network(run.weights_file("codeformer")).network.to(device)
-    assert isinstance(network, CodeFormer)
-    adain = config.cft.adain if config.stage == "cft" else False
-    # Without fusion blocks every fidelity gives the same picture.
-    for fidelity in config.evaluation.fidelities if network.fused_sizes else [0.0]:
-        restorer = CodeFormerRestorer(network, fidelity=fidelity, adain=adain)
-        folder = f"{record_stem(config)}/w{fidelity:.2f}"
-        yield Subject(arm_name(config), folder, restorer, benchmark.lq, f"w={fidelity:g}", False, weights)
 
 
 def kept_baseline(folder: Path, bench: Bench) -> StoredRecord | None:

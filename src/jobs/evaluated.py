@@ -7,17 +7,18 @@ from pathlib import Path
 
 import torch
 
-from src.checkpoints.catalogue import licence_of
 from src.checkpoints.files import sha256_of
 from src.data.benchmark import Benchmark
 from src.jobs.check_evaluation import EXTERNAL, fidelities
 from src.jobs.recording import Method, method_of
 from src.jobs.restorations import ExternalFaces, Restorations, RestorerAtWork, external_faces
 from src.restorers.base import Restorer
-from src.restorers.build import build_restorer, resolve_checkpoint
+from src.restorers.chosen import ChosenRestorer, Setting
 from src.restorers.identity import IdentityRestorer
-from src.restorers.knobs import LEARNED
+from src.restorers.knobs import DRAWING, Knobs
+from src.restorers.locate import resolve_checkpoints
 from src.restorers.precision import choose_precision
+from src.restorers.sampling import sampling_combinations
 from src.settings.commands import EvaluateConfig
 
 INPUT = "input"
@@ -39,23 +40,21 @@ class Evaluated:
 
 
 class Candidate:
-    """The restorer that a configuration names, built once for each fidelity that is asked for.
+    """The restorer that a configuration names, at each of the settings that are asked for.
 
     Raises:
-        UserError: there is no such restorer, or its checkpoint is missing or of another kind.
+        UserError: there is no such restorer, or a checkpoint is missing or of another kind.
     """
 
     def __init__(self, config: EvaluateConfig, device: torch.device) -> None:
         self._config, self._device = config, device
-        learned = config.restorer in LEARNED
-        self._checkpoint = (
-            resolve_checkpoint(config.checkpoint, config.restorer, config.metrics.weights_dir) if learned else None
+        files = resolve_checkpoints(
+            config.restorer, config.checkpoint, config.sampling.backbone, config.metrics.weights_dir
         )
-        # Once for all settings: a published checkpoint has 377 MB.
-        self._sha256 = None if self._checkpoint is None else sha256_of(self._checkpoint)
-        weights = fidelities(config.fidelity)
-        self._first = None if config.restorer == EXTERNAL else self._built(weights[0])
-        self._others = weights[1:]
+        self._chosen = ChosenRestorer(config.restorer, files)
+        settings = settings_of(config)
+        self._first = None if config.restorer == EXTERNAL else self._built(settings[0])
+        self._others = settings[1:]
 
     @property
     def image_size(self) -> int | None:
@@ -74,27 +73,40 @@ class Candidate:
             yield Evaluated(arm, "restored", faces, Method(EXTERNAL), {"files": _hash_of(faces)})
             return
         yield self._at_work(arm, self._first, benchmark)
-        for fidelity in self._others:
-            yield self._at_work(arm, self._built(fidelity), benchmark)
+        for setting in self._others:
+            yield self._at_work(arm, self._built(setting), benchmark)
 
-    def _built(self, fidelity: int | float | None) -> Restorer:
-        config = self._config
-        precision = choose_precision(config.precision, self._device)
-        weight = None if fidelity is None else float(fidelity)
-        return build_restorer(
-            config.restorer, str(self._checkpoint or ""), weight, config.adain, self._device, precision
-        )
+    def _built(self, setting: Setting) -> Restorer:
+        return self._chosen.built(setting, self._device, choose_precision(self._config.precision, self._device))
 
     def _at_work(self, arm: str, restorer: Restorer, benchmark: Benchmark) -> Evaluated:
-        fidelity = restorer.knobs.get("fidelity")
-        weights, licences = {}, {}
-        if self._sha256 is not None:
-            weights = {restorer.name: self._sha256}
-            licence = licence_of(self._checkpoint, self._sha256)
-            licences = {restorer.name: licence} if licence else {}
-        setting = "restored" if fidelity is None else f"w{fidelity:g}"
         work = RestorerAtWork(restorer, benchmark.lq, self._device)
-        return Evaluated(arm, setting, work, method_of(restorer), weights, licences)
+        weights, licences = self._chosen.weights, self._chosen.licences
+        return Evaluated(arm, setting_name(restorer.knobs), work, method_of(restorer), weights, licences)
+
+
+def settings_of(config: EvaluateConfig) -> list[Setting]:
+    """Every setting that a configuration asks for, the first one first."""
+    if config.restorer in DRAWING:
+        return [
+            Setting(sampling=sampling)
+            for sampling in sampling_combinations(config.sampling, config.restorer, [config.seed])
+        ]
+    weights = fidelities(config.fidelity)
+    return [Setting(None if weight is None else float(weight), config.adain) for weight in weights]
+
+
+def setting_name(knobs: Knobs) -> str:
+    """Folder of a setting's record and heading of its pictures."""
+    if "fidelity" in knobs:
+        return f"w{knobs['fidelity']:g}"
+    if "solver" not in knobs:
+        return "restored"
+    shown = [f"{knobs['solver']}", f"n{knobs['start']}", f"k{knobs['steps']}"]
+    shown += [f"e{knobs['eta']:g}"] if "eta" in knobs else []
+    shown += [f"{knobs['convention']}"] if "convention" in knobs else []
+    shown += [f"t{knobs['tile']}"] if "tile" in knobs else []
+    return "-".join([*shown, f"s{knobs['seed']}"])
 
 
 def degraded_input(benchmark: Benchmark, device: torch.device) -> Evaluated:

@@ -14,7 +14,7 @@ from src.tracking.records import RECORD_NAME, failed_record, write_record
 
 def failure_folder(config: TrainConfig) -> Path:
     """Where the record of a failed run lies."""
-    from src.jobs.evaluate_run import record_stem
+    from src.jobs.subjects import record_stem
 
     return records_folder(config) / f"{record_stem(config)}-failed"
 

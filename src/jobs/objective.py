@@ -3,8 +3,8 @@
 import math
 from dataclasses import replace
 
-from src.jobs.evaluate_run import record_stem
 from src.jobs.recording import records_folder
+from src.jobs.subjects import record_stem
 from src.leaderboard.definition import metric_for
 from src.settings.commands import TrainConfig
 from src.settings.metric_roles import DEFAULT_PRIMARY

@@ -64,7 +64,7 @@ class RestorerAtWork:
         lq = channels_first(self._inputs[list(indices)]).to(self._device)
         self._growth.start()
         started = time.perf_counter()
-        restored = to_levels(self._restorer.restore(to_network(lq)))
+        restored = to_levels(self._restorer.restore(to_network(lq), keys=indices))
         if lq.is_cuda:
             torch.cuda.synchronize()
         self.seconds.append((time.perf_counter() - started) / len(indices))

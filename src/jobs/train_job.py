@@ -224,7 +224,7 @@ def _evaluate(
 def _write_measured(run: StoredRun, measured: Measured) -> None:
     """The numbers once more beside the weights, for the card of a bundled checkpoint."""
     numbers = {
-        f"{stored.record.arm}@w{stored.record.fidelity}": {
+        f"{stored.record.arm}/{stored.folder.name}": {
             name: metric.value for name, metric in stored.record.metrics.items()
         }
         for stored in measured.records

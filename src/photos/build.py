@@ -19,9 +19,11 @@ from src.photos.parsing import FaceParser, build_parser
 from src.photos.restoration import Restoration
 from src.photos.stream import RestorationStream
 from src.restorers.base import Restorer
-from src.restorers.build import build_restorer
+from src.restorers.chosen import ChosenRestorer, Setting
 from src.restorers.device import torch_device
+from src.restorers.knobs import DRAWING
 from src.restorers.precision import choose_precision
+from src.restorers.sampling import sampling_of
 from src.settings.restore import RestoreConfig
 
 BATCH_SIZES = {"cuda": 8, "cpu": 1}
@@ -39,7 +41,7 @@ class BuiltRestoration:
     """Device and precision in words."""
 
 
-def build_restoration(config: RestoreConfig, checkpoint: Path | None) -> BuiltRestoration:
+def build_restoration(config: RestoreConfig, chosen: ChosenRestorer) -> BuiltRestoration:
     """Every part that the settings ask for; weights that are missing are fetched.
 
     Raises:
@@ -49,8 +51,8 @@ def build_restoration(config: RestoreConfig, checkpoint: Path | None) -> BuiltRe
     if device.type == "cpu":
         keep_freed_memory()
     precision = choose_precision(config.precision, device)
-    restorer = build_restorer(config.restorer, str(checkpoint), config.fidelity, config.adain, device, precision)
-    weights = {} if checkpoint is None else {config.restorer: sha256_of(checkpoint)}
+    restorer = chosen.built(_setting(config), device, precision)
+    weights = dict(chosen.weights)
     opener: PhotoOpener
     parser = None
     if config.aligned:
@@ -74,9 +76,14 @@ def build_restoration(config: RestoreConfig, checkpoint: Path | None) -> BuiltRe
     stream = RestorationStream(opener, FaceBatches(restorer, parser, device), batch_size)
     composer = Composer(background, config.upscale, config.paste.feather, _colour(config))
     setting = f"{device}, {precision.description}"
-    facts = _facts(config, restorer, checkpoint, weights | background.weights, setting, parser is not None)
+    facts = _facts(config, restorer, chosen, weights | background.weights, setting, parser is not None)
     restoration = Restoration(stream, composer, config.workers, config.greatest_megapixels)
     return BuiltRestoration(restoration, restorer, facts, setting)
+
+
+def _setting(config: RestoreConfig) -> Setting:
+    sampling = sampling_of(config.sampling, config.restorer, config.seed) if config.restorer in DRAWING else None
+    return Setting(config.fidelity, config.adain, sampling)
 
 
 def _parser(config: RestoreConfig, device: torch.device) -> tuple[FaceParser | None, dict[str, str]]:
@@ -110,16 +117,16 @@ def _colour(config: RestoreConfig) -> str:
 def _facts(
     config: RestoreConfig,
     restorer: Restorer,
-    checkpoint: Path | None,
+    chosen: ChosenRestorer,
     weights: dict[str, str],
     setting: str,
     parses: bool,
 ) -> dict[str, Any]:
-    licences = {name: licence_of(checkpoint if name == config.restorer else None, sha) for name, sha in weights.items()}
+    licences = {name: licence_of(chosen.files.get(name), sha) for name, sha in weights.items()}
     return {
         "restorer": restorer.name,
         "knobs": restorer.knobs,
-        "checkpoint": None if checkpoint is None else str(checkpoint),
+        "checkpoints": {name: str(path) for name, path in chosen.files.items()},
         "weights_sha256": weights,
         "weights_licences": {name: licence for name, licence in licences.items() if licence is not None},
         "image_size": restorer.image_size,

@@ -4,7 +4,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from src.photos.photo_file import PILLOW_MEGAPIXELS
-from src.restorers.knobs import checked_fidelity, checked_kind
+from src.restorers.knobs import DRAWING, checked_fidelity, checked_kind, foreign_settings
+from src.restorers.sampling import sampling_of
 from src.settings.errors import UserError
 from src.settings.restore import BACKGROUNDS, COLOURS, DETECTORS, PARSERS, PRECISIONS, SAMPLINGS, RestoreConfig
 
@@ -19,6 +20,8 @@ def check_settings(config: RestoreConfig) -> None:
     checked_kind(config.restorer)
     if config.fidelity is not None:
         checked_fidelity(config.fidelity)
+    if config.restorer in DRAWING:
+        sampling_of(config.sampling, config.restorer, config.seed)
     if problems := [*_choices(config), *_ranges(config), *_combinations(config)]:
         raise UserError("; ".join(problems))
 
@@ -42,6 +45,7 @@ def _ranges(config: RestoreConfig) -> Iterator[str]:
     for key, value, least, greatest in (
         ("batch_size", 1 if config.batch_size is None else config.batch_size, 1, None),
         ("workers", config.workers, 1, None),
+        ("seed", config.seed, 0, 2**32 - 1),
         ("upscale", config.upscale, 0.05, GREATEST_UPSCALE),
         ("least_side", config.least_side, 0, 8192),
         ("greatest_megapixels", config.greatest_megapixels, 0.001, PILLOW_MEGAPIXELS),
@@ -63,6 +67,7 @@ def _ranges(config: RestoreConfig) -> Iterator[str]:
 
 
 def _combinations(config: RestoreConfig) -> Iterator[str]:
+    yield from foreign_settings(config.restorer, None, None, config.sampling)
     if config.background_weights is not None and config.background != "realesrgan":
         yield "background_weights: is used by background=realesrgan only; add that or leave it out"
     if config.detector_weights is not None and config.detector == "mtcnn":

@@ -1,9 +1,12 @@
 """The one interface that evaluation and restoration know."""
 
+from collections.abc import Sequence
 from typing import Protocol, runtime_checkable
 
 from jaxtyping import Float
 from torch import Tensor
+
+from src.restorers.knobs import Knobs
 
 
 @runtime_checkable
@@ -27,8 +30,12 @@ class Restorer(Protocol):
         """Passes through a network for one image."""
 
     @property
-    def knobs(self) -> dict[str, float | int | bool]:
+    def knobs(self) -> Knobs:
         """The settings of the method, as shown in records."""
 
-    def restore(self, lq: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b 3 h w"]:
-        """Restored faces; RGB in [-1, 1] in and out."""
+    def restore(self, lq: Float[Tensor, "b 3 h w"], keys: Sequence[int] = ()) -> Float[Tensor, "b 3 h w"]:
+        """Restored faces; RGB in [-1, 1] in and out.
+
+        `keys` is a number for each face, from 0 to 2**32 - 1, from which a method that draws makes its noise: a face with
+        its key gives the same result in any batch. Other methods need none.
+        """

@@ -1,11 +1,13 @@
 """The baseline that averages noise and blocks away."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import interpolate
 
+from src.restorers.knobs import Knobs
 from src.settings.errors import UserError
 
 
@@ -31,11 +33,11 @@ class BicubicRestorer:
             raise UserError(f"factor: {self.factor} must be 1 or more")
 
     @property
-    def knobs(self) -> dict[str, float | int | bool]:
+    def knobs(self) -> Knobs:
         """The reduction."""
         return {"factor": self.factor}
 
-    def restore(self, lq: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b 3 h w"]:
+    def restore(self, lq: Float[Tensor, "b 3 h w"], keys: Sequence[int] = ()) -> Float[Tensor, "b 3 h w"]:
         """The low-pass filtered input, clamped to [-1, 1]."""
         height, width = lq.shape[-2:]
         small = (max(1, height // self.factor), max(1, width // self.factor))

@@ -1,11 +1,13 @@
 """CodeFormer at a fidelity weight."""
 
+from collections.abc import Sequence
+
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
 from src.networks import CodeFormer, Restoration
-from src.restorers.knobs import checked_fidelity
+from src.restorers.knobs import Knobs, checked_fidelity
 from src.restorers.precision import EXACT, Precision
 
 
@@ -30,7 +32,7 @@ class CodeFormerRestorer:
         self.image_size: int | None = network.size.image_size
 
     @property
-    def knobs(self) -> dict[str, float | int | bool]:
+    def knobs(self) -> Knobs:
         """Fidelity weight and code statistics."""
         return {"fidelity": self._fidelity, "adain": self._adain}
 
@@ -40,7 +42,7 @@ class CodeFormerRestorer:
         return sum(parameter.numel() for parameter in self._network.parameters())
 
     @torch.inference_mode()
-    def restore(self, lq: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b 3 h w"]:
+    def restore(self, lq: Float[Tensor, "b 3 h w"], keys: Sequence[int] = ()) -> Float[Tensor, "b 3 h w"]:
         """The restored faces, clamped to [-1, 1]."""
         restoration: Restoration = self._network(self._precision.input(lq), fidelity=self._fidelity, adain=self._adain)
         return restoration.image.float().clamp(-1, 1)
@@ -61,7 +63,7 @@ class InpaintingRestorer(CodeFormerRestorer):
     name = "codeformer_inpainting"
 
     @torch.inference_mode()
-    def restore(self, lq: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b 3 h w"]:
+    def restore(self, lq: Float[Tensor, "b 3 h w"], keys: Sequence[int] = ()) -> Float[Tensor, "b 3 h w"]:
         """The input with its purely white pixels filled."""
         missing: Bool[Tensor, "b 1 h w"] = (lq == 1).all(dim=1, keepdim=True)
-        return torch.where(missing, super().restore(lq), lq)
+        return torch.where(missing, super().restore(lq, keys), lq)

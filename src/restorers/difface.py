@@ -10,6 +10,7 @@ from src.diffusion.error_contraction import transition
 from src.diffusion.inpainting import KnownPixels
 from src.diffusion.sampler import Correction
 from src.restorers.face_noise import FaceNoise
+from src.restorers.knobs import Knobs
 from src.restorers.partial_chain import chain_of, sampler_of
 from src.restorers.precision import EXACT, Precision
 from src.restorers.prior_file import LoadedPrior
@@ -24,7 +25,7 @@ class BackboneRestorer:
 
     name = "difface_backbone"
     network_evaluations = 1
-    knobs: dict[str, float | int | bool | str]
+    knobs: Knobs
 
     def __init__(self, network: nn.Module, image_size: int | None, precision: Precision = EXACT) -> None:
         self._network = precision.ordered(network)
@@ -72,7 +73,7 @@ class DifFaceRestorer:
         self.image_size: int | None = prior.network.size.image_size
 
     @property
-    def knobs(self) -> dict[str, float | int | bool | str]:
+    def knobs(self) -> Knobs:
         """Solver, start, steps, eta and seed."""
         return self._sampling.knobs
 

@@ -1,12 +1,28 @@
 """Rules of the knobs that restorers share; imports no torch."""
 
+from collections.abc import Iterator
+from typing import Any
+
+from src.settings.difface import SamplingSettings
 from src.settings.errors import UserError
 
-LEARNED = ("codeformer", "vqgan", "codeformer_colorization", "codeformer_inpainting")
-"""Those that need a checkpoint; each is also the name of a published network."""
+Knobs = dict[str, str | float | int | bool]
+"""The settings of a method, as records show them."""
+NETWORKS: dict[str, tuple[str, ...]] = {
+    "codeformer": ("codeformer",),
+    "vqgan": ("vqgan",),
+    "codeformer_colorization": ("codeformer_colorization",),
+    "codeformer_inpainting": ("codeformer_inpainting",),
+    "difface": ("diffusion_prior", "restoration_backbone"),
+    "difface_inpainting": ("diffusion_prior", "restoration_backbone"),
+    "difface_backbone": ("restoration_backbone",),
+}
+"""Networks of every learned restorer; `checkpoint` is the first one's, `sampling.backbone` the second one's."""
+LEARNED = tuple(NETWORKS)
+"""Those that need a checkpoint."""
 RESTORERS = (*LEARNED, "bicubic", "identity")
-DRAWING: tuple[str, ...] = ()
-"""Those whose result depends on a seed."""
+DRAWING: tuple[str, ...] = ("difface", "difface_inpainting")
+"""Those that sample, so that their result depends on a seed."""
 PUBLISHED_FIDELITY = {"codeformer": 0.5, "codeformer_colorization": 0.0, "codeformer_inpainting": 1.0}
 """Defaults of the published scripts (codeformer.md 4)."""
 
@@ -20,6 +36,18 @@ def checked_fidelity(fidelity: float) -> float:
     if not 0 <= fidelity <= 1:
         raise UserError(f"fidelity: {fidelity} must lie in [0, 1]; 0 trusts the codebook, 1 the input")
     return float(fidelity)
+
+
+def foreign_settings(kind: str, fidelity: Any, adain: Any, sampling: SamplingSettings) -> Iterator[str]:
+    """Settings that are given and that this restorer does not have, a sentence each."""
+    if kind not in PUBLISHED_FIDELITY:
+        for key, value in (("fidelity", fidelity), ("adain", adain)):
+            if value is not None:
+                yield f"{key}: {value} is no setting of {kind}; leave it out"
+    if kind not in DRAWING:
+        for key in ("backbone", "solver", "start", "steps", "eta", "tile"):
+            if (value := getattr(sampling, key)) is not None:
+                yield f"sampling.{key}: {value} is no setting of {kind}; leave it out, or take restorer=difface"
 
 
 def checked_kind(kind: str) -> str:

@@ -4,16 +4,25 @@ from pathlib import Path
 
 from src.checkpoints.download import fetch_weights
 from src.checkpoints.store import BUNDLED
+from src.restorers.knobs import NETWORKS
 from src.settings.errors import UserError
 
-STAGE_OF_KIND = {"codeformer": "cft", "vqgan": "vqgan"}
-"""Stage whose runs hold the final weights of a kind of network."""
+STAGE_OF_KIND = {"codeformer": "cft"}
+"""Stage whose runs hold the final weights of a kind of network, where it has another name."""
 PUBLISHED = "published"
+PUBLISHED_NETWORK = {
+    "difface": {"diffusion_prior": "difface_unet512", "restoration_backbone": "difface_swinir"},
+    "difface_inpainting": {"diffusion_prior": "difface_unet256"},
+    "difface_backbone": {"restoration_backbone": "difface_swinir"},
+}
+"""Name of the authors' network, by restorer and network, where it is another."""
+SEARCH_WORDS = (PUBLISHED, "bundled")
+"""Values of `checkpoint` that mean a backbone too."""
 MAKE_ONE = "train one with `python -m src.train +experiment=quickstart`"
 
 
 def resolve_checkpoint(text: str, kind: str, weights_dir: str | None = None) -> Path:
-    """The weights file of a network of this kind.
+    """The weights file of a network of this kind, or of a published name.
 
     `text` is a weights file; a run folder, whose `weights/<kind>.safetensors` is taken; `published`, the authors' file,
     which is fetched if it is not at hand; `bundled`, the run that comes with the repository; or
@@ -34,6 +43,44 @@ def resolve_checkpoint(text: str, kind: str, weights_dir: str | None = None) -> 
             f"checkpoint: {text or 'an empty path'} does not exist; give a run folder or a weights file, or {MAKE_ONE}"
         )
     return _in_run(path, kind)
+
+
+def resolve_checkpoints(
+    restorer: str, checkpoint: str, backbone: str | None, weights_dir: str | None = None
+) -> dict[str, Path]:
+    """The weights file of every network of a restorer, by the network's name; none where it learned nothing.
+
+    `backbone` None is where `checkpoint` is, if that is `published` or `bundled`.
+
+    Raises:
+        UserError: a file is missing, or the backbone is not given.
+    """
+    texts = dict.fromkeys(NETWORKS.get(restorer, ()), checkpoint)
+    if len(texts) > 1:
+        texts["restoration_backbone"] = _backbone_text(checkpoint, backbone)
+    return {
+        network: _of_network(text, network, PUBLISHED_NETWORK.get(restorer, {}), weights_dir)
+        for network, text in texts.items()
+    }
+
+
+def _backbone_text(checkpoint: str, backbone: str | None) -> str:
+    if backbone is None and checkpoint not in SEARCH_WORDS:
+        raise UserError(
+            "sampling.backbone: not given; checkpoint is the diffusion prior, and a restoration backbone belongs to it: give "
+            "its run folder or file, published or bundled"
+        )
+    return checkpoint if backbone is None else backbone
+
+
+def _of_network(text: str, network: str, published: dict[str, str], weights_dir: str | None) -> Path:
+    if text != PUBLISHED:
+        return resolve_checkpoint(text, network, weights_dir)
+    if published and network not in published:
+        raise UserError(
+            f"sampling.backbone: the authors' {network} of this method is no network of this suite; give one of your own"
+        )
+    return fetch_weights(published.get(network, network), weights_dir)
 
 
 def _in_run(folder: Path, kind: str) -> Path:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any
 
+from src.restorers.knobs import Knobs
 from src.settings.difface import SOLVERS, SamplingSettings
 from src.settings.errors import UserError
 
@@ -53,9 +54,9 @@ class Sampling:
             raise UserError(f"sampling.eta: {self.eta} must lie in [0, 1]; 0 adds no fresh noise, 1 that of DDPM")
 
     @property
-    def knobs(self) -> dict[str, float | int | bool | str]:
+    def knobs(self) -> Knobs:
         """As records show them; what is at its usual value is left out."""
-        shown: dict[str, float | int | bool | str] = {"solver": self.solver, "start": self.start, "steps": self.steps}
+        shown: Knobs = {"solver": self.solver, "start": self.start, "steps": self.steps}
         if self.eta is not None:
             shown["eta"] = self.eta
         if self.convention != "published":

@@ -84,8 +84,9 @@ class SamplingGrid:
 class SamplingSettings:
     """How a restorer with a diffusion prior samples; null takes what the published script does (difface.md 1.3)."""
 
-    backbone: str
-    """Weights of the restoration backbone: a run folder, a file, `published` or `bundled`."""
+    backbone: str | None
+    """Weights of the restoration backbone: a run folder, a file, `published` or `bundled`; null: where `checkpoint` is, if
+    that is `published` or `bundled`."""
     solver: Any
     """`ddim`, `ddpm`, `dpm_solver_pp` or `unipc`."""
     start: Any

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from src.settings.difface import SamplingSettings
+
 DETECTORS = ("retinaface_resnet50", "retinaface_mobilenet", "mtcnn")
 PARSERS = ("auto", "parsenet", "none")
 BACKGROUNDS = ("lanczos", "bilinear", "realesrgan")
@@ -66,7 +68,8 @@ class RestoreConfig:
     output: str
     """Folder that receives results/, crops/, faces/, comparisons/, reports/ and restore.json."""
     restorer: str
-    """`codeformer`, `vqgan`, `codeformer_colorization`, `codeformer_inpainting`, `bicubic` or `identity`."""
+    """`codeformer`, `vqgan`, `codeformer_colorization`, `codeformer_inpainting`, `difface`, `difface_inpainting`,
+    `difface_backbone`, `bicubic` or `identity`."""
     checkpoint: str
     """Run folder, weights file, `bundled` (comes with the repository) or `published` (the authors' file, fetched once)."""
     fidelity: float | None
@@ -74,6 +77,10 @@ class RestoreConfig:
     for inpainting 1."""
     adain: bool | None
     """Match the looked-up codes to the encoder output; null takes what the checkpoint was trained with."""
+    sampling: SamplingSettings
+    """Of `difface` and `difface_inpainting`, whose `checkpoint` is the diffusion prior."""
+    seed: int
+    """Seed of the noise of restorers that sample; all faces get the same noise, so that videos do not flicker by it."""
     aligned: bool
     """The inputs are aligned square faces: nothing is detected or pasted."""
     only_center: bool

@@ -1,0 +1,119 @@
+"""What the evaluation of a training measures: baselines, and the trained method at each of its settings."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from src.checkpoints.network_file import load_network
+from src.checkpoints.store import StoredRun
+from src.data.benchmark import Benchmark
+from src.jobs.difface_settings import sampling_settings
+from src.jobs.evaluated import INPUT, setting_name
+from src.jobs.recording import Provenance, arm_name
+from src.jobs.restorations import Faces
+from src.jobs.upstream import Upstreams, needs_prior
+from src.networks import CodeFormer, VqAutoencoder
+from src.restorers.base import Restorer
+from src.restorers.build_difface import build_backbone_restorer, build_difface
+from src.restorers.codeformer import CodeFormerRestorer
+from src.restorers.identity import IdentityRestorer
+from src.restorers.vqgan import VqganRestorer
+from src.settings.commands import TrainConfig
+
+AUTOENCODER = "autoencoder"
+
+
+@dataclass(frozen=True)
+class Subject:
+    """One thing to evaluate: a restorer, what it is fed with and where its record goes."""
+
+    arm: str
+    folder: str
+    restorer: Restorer
+    inputs: Faces
+    column: str
+    """Heading of its pictures."""
+    is_baseline: bool
+    weights: dict[str, str]
+    """SHA-256 of the networks at work."""
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A finished training with what its evaluation needs."""
+
+    config: TrainConfig
+    run: StoredRun
+    upstreams: Upstreams
+    provenance: Provenance
+    benchmark: Benchmark
+    device: torch.device
+
+
+def subjects(trained: Trained) -> Iterator[Subject]:
+    """The degraded input, then the baselines and the settings of the system that the stage belongs to."""
+    config, benchmark = trained.config, trained.benchmark
+    yield Subject(INPUT, f"{INPUT}-{_suffix(config)}", IdentityRestorer(), benchmark.lq, INPUT, True, {})
+    if config.stage == "restoration_backbone":
+        yield from _difface(trained)
+    else:
+        yield from _codeformer(trained)
+
+
+def record_stem(config: TrainConfig) -> str:
+    """Folder of a run's records in its study: a new run of the same arm, scale, seed and benchmark replaces the old one's."""
+    return f"{arm_name(config)}-{_suffix(config)}-s{config.seed}"
+
+
+def _suffix(config: TrainConfig) -> str:
+    root = config.benchmark.root
+    return f"{config.scale.name}-{config.benchmark.degradation.name if root is None else Path(root).name}"
+
+
+def _codeformer(trained: Trained) -> Iterator[Subject]:
+    """The autoencoder on clean faces (where there are any), and the run itself."""
+    config, benchmark = trained.config, trained.benchmark
+    is_vqgan = config.stage == "vqgan"
+    vqgan = trained.run if is_vqgan else trained.upstreams.of("vqgan")
+    autoencoder = load_network(vqgan.weights_file("vqgan")).network.to(trained.device)
+    assert isinstance(autoencoder, VqAutoencoder)
+    weights = {"vqgan": vqgan.status.weights["vqgan"]}
+    stem = record_stem(config) if is_vqgan else f"{AUTOENCODER}-{_suffix(config)}"
+    if is_vqgan or benchmark.hq is not None:
+        clean = benchmark.clean_faces()
+        yield Subject(AUTOENCODER, stem, VqganRestorer(autoencoder), clean, "reconstruction", not is_vqgan, weights)
+    if not is_vqgan:
+        yield from _fidelities(trained)
+
+
+def _fidelities(trained: Trained) -> Iterator[Subject]:
+    config = trained.config
+    network = load_network(trained.run.weights_file("codeformer")).network.to(trained.device)
+    assert isinstance(network, CodeFormer)
+    adain = config.cft.adain if config.stage == "cft" else False
+    weights = dict(trained.provenance.weights)
+    # Without fusion blocks every fidelity gives the same picture.
+    for fidelity in config.evaluation.fidelities if network.fused_sizes else [0.0]:
+        restorer = CodeFormerRestorer(network, fidelity=fidelity, adain=adain)
+        folder = f"{record_stem(config)}/w{fidelity:.2f}"
+        yield Subject(arm_name(config), folder, restorer, trained.benchmark.lq, f"w={fidelity:g}", False, weights)
+
+
+def _difface(trained: Trained) -> Iterator[Subject]:
+    """The backbone alone, then under the prior at every setting that the configuration names."""
+    config, lq = trained.config, trained.benchmark.lq
+    arm, stem, weights = arm_name(config), record_stem(config), dict(trained.provenance.weights)
+    backbone = trained.run.weights_file("restoration_backbone")
+    alone = build_backbone_restorer(backbone, trained.device)
+    yield Subject(arm, f"{stem}/backbone", alone, lq, "backbone", False, weights)
+    if not needs_prior(config):
+        return
+    prior = trained.upstreams.of("diffusion_prior")
+    files = {"diffusion_prior": prior.weights_file("diffusion_prior"), "restoration_backbone": backbone}
+    weights |= {"diffusion_prior": prior.status.weights["diffusion_prior"]}
+    for sampling in sampling_settings(config.evaluation.difface):
+        restorer = build_difface("difface", files, sampling, trained.device)
+        name = setting_name(restorer.knobs)
+        yield Subject(arm, f"{stem}/{name}", restorer, lq, name, False, weights)
