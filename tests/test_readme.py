@@ -31,6 +31,7 @@ SMALL = [
     "data.validation_identities=2",
     "benchmark.count=4",
     "evaluation.fidelities=[0.0,1.0]",
+    "evaluation.difface.starts.steps=[2]",
     "metrics.bootstrap_resamples=200",
     "logger=none",
 ]
@@ -110,6 +111,10 @@ def localised(line: str, place: Path) -> list[str]:
         words = [*kept, *SMALL, f"run_store={place / 'runs'}"]
         if "+experiment=cft_sweep" in words:
             words.append("arm=none,all_fixed")
+        if "+experiment=difface_sweep" in words:
+            words += ["arm=swinir", "evaluation.difface.solvers.steps=[2]", "evaluation.difface.starts.start=[400,800]"]
+        if "+experiment=compare_codeformer_difface" in words:
+            words.append("evaluation.difface.published.steps=[2]")
     words = [
         word.replace("=runs/", f"={place}/runs/")
         .replace("=photos", f"={place}/photos")

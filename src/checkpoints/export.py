@@ -18,7 +18,14 @@ from src.networks import CodeFormer, DiffusionUnet, PatchDiscriminator, SwinIr, 
 from src.settings.errors import UserError
 
 FORMATS = ("pth", "safetensors", "onnx")
-KIND_OF_STAGE = {"vqgan": "vqgan", "code_predictor": "codeformer", "cft": "codeformer", "recogniser": "recogniser"}
+KIND_OF_STAGE = {
+    "vqgan": "vqgan",
+    "code_predictor": "codeformer",
+    "cft": "codeformer",
+    "recogniser": "recogniser",
+    "diffusion_prior": "diffusion_prior",
+    "restoration_backbone": "restoration_backbone",
+}
 """Network that a stage is for, where its runs hold several."""
 LAYOUT_OF_KIND = {"diffusion_unet": "difface_unet512", "swinir": "difface_swinir"}
 """Published layout of a kind of another name, where --layout chooses none."""

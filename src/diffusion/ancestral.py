@@ -40,14 +40,12 @@ class Ancestral:
         process = observed_at(self.schedule, chain.timesteps[::-1])
         estimate = Estimator(self.schedule, denoiser, chain, self.clip, correct, on_step)
         x = x_start
-        for number in range(1, len(chain) + 1):
+        for number in range(1, len(chain)):
             _, _, x0, interpolation = estimate(number, x)
             index = torch.full((len(x),), len(chain) - number, device=x.device)
-            if number == len(chain):
-                return posterior_mean(process, x0, x, index)
             log_variance = self.log_variance(process, interpolation, index, x)
             x = posterior_mean(process, x0, x, index) + torch.exp(log_variance / 2) * noise.draw(number)
-        return x
+        return estimate(len(chain), x).x0
 
     def log_variance(
         self, process: NoiseSchedule, interpolation: Images | None, index: Tensor, x_t: Images

@@ -21,7 +21,7 @@ class Chain:
     """Timesteps of the trained process, and where they begin."""
 
     timesteps: tuple[int, ...]
-    """What the network receives, descending; after the last one the state is clean."""
+    """What the network receives, descending; its last estimate of x_0 is the result."""
     start: int
     """Timestep whose noise level the start has, at least the first of `timesteps`."""
 
@@ -33,10 +33,6 @@ class Chain:
     def __len__(self) -> int:
         """Network evaluations."""
         return len(self.timesteps)
-
-    def transitions(self) -> list[tuple[int, int | None]]:
-        """Each timestep with the next one; None is the clean state."""
-        return list(zip(self.timesteps, (*self.timesteps[1:], None), strict=True))
 
 
 def uniform_chain(

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal
 
 import torch
@@ -44,17 +45,15 @@ class Ddim:
         """See `Sampler`. Noise is drawn for the steps in which it counts."""
         estimate = Estimator(self.schedule, denoiser, chain, self.clip, correct, on_step)
         x = x_start
-        for number, (timestep, following) in enumerate(chain.transitions(), start=1):
+        for number, (timestep, following) in enumerate(pairwise(chain.timesteps), start=1):
             t, epsilon, x0, _ = estimate(number, x)
-            if following is None:
-                return x0
             if not self.raw_epsilon:
                 epsilon = predicted_epsilon(self.schedule, x, x0, t)
             sigma = self.sigma(timestep, following)
             alpha_bar = float(self.schedule.alphas_cumprod[following])
             x = math.sqrt(alpha_bar) * x0 + math.sqrt(max(1 - alpha_bar - sigma**2, 0.0)) * epsilon
             x = x + sigma * noise.draw(number) if sigma > 0 else x
-        return x
+        return estimate(len(chain), x).x0
 
     def sigma(self, timestep: int, following: int) -> float:
         """Standard deviation of the fresh noise of a step."""

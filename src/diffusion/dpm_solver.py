@@ -1,6 +1,7 @@
 """DPM-Solver++(2M): second-order multistep solver of the probability-flow ODE (arXiv 2211.01095, algorithm 2)."""
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 
@@ -35,11 +36,9 @@ class DpmSolverPlusPlus:
         """See `Sampler`. Draws no noise."""
         estimate = Estimator(self.schedule, denoiser, chain, self.clip, correct, on_step)
         x, previous = x_start, None
-        for number, (timestep, following) in enumerate(chain.transitions(), start=1):
+        for number, (timestep, following) in enumerate(pairwise(chain.timesteps), start=1):
             node = Node(noise_level(self.schedule, timestep), estimate(number, x).x0)
-            if following is None:
-                return node.x0
             there = noise_level(self.schedule, following)
             x = exponential_step(x, node.level, there, extrapolated(node, previous, there))
             previous = node
-        return x
+        return estimate(len(chain), x).x0

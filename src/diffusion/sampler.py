@@ -79,6 +79,7 @@ class Estimator:
     """Evaluates a network on the states of a chain."""
 
     schedule: NoiseSchedule
+    """The process that the network was trained on, whose timesteps the chain counts."""
     denoiser: Denoiser
     chain: Chain
     clip: float | None

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from itertools import pairwise
 
 import torch
 
@@ -37,16 +38,14 @@ class UniPc:
         estimate = Estimator(self.schedule, denoiser, chain, self.clip, correct, on_step)
         x, predicted = x_start, x_start
         nodes: list[Node] = []
-        for number, (timestep, following) in enumerate(chain.transitions(), start=1):
+        for number, (timestep, following) in enumerate(pairwise(chain.timesteps), start=1):
             node = Node(noise_level(self.schedule, timestep), estimate(number, predicted).x0)
-            if following is None:
-                return node.x0
             if nodes:
                 x = exponential_step(x, nodes[-1].level, node.level, corrected(nodes, node))
             there, previous = noise_level(self.schedule, following), nodes[-1] if nodes else None
             predicted = exponential_step(x, node.level, there, extrapolated(node, previous, there))
             nodes = [*nodes[-1:], node]
-        return predicted
+        return estimate(len(chain), predicted).x0
 
 
 def corrected(nodes: list[Node], there: Node) -> Images:

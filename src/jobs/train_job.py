@@ -39,6 +39,7 @@ from src.stages.stage import Stage
 from src.stages.vqgan import VqganStage
 from src.tracking.provenance import git_commit, hardware
 from src.tracking.wandb_checkpoint import log_checkpoint
+from src.tracking.wandb_final import final_key
 from src.tracking.wandb_run import finish, lightning_logger, log_evaluation
 
 SYSTEM_OF_STAGE = {
@@ -207,18 +208,25 @@ def _evaluate(
     device = torch.device("cuda" if use_gpu else "cpu")
     if config.stage in MEASURED_BY_VERIFICATION:
         verify = evaluate_recogniser if config.stage == "recogniser" else evaluate_prior
-        verify(config, run, device)
+        numbers = verify(config, run, device)
+        if logger is not None:
+            logger.experiment.summary.update({final_key(name): value for name, value in numbers.items()})
+            _log_weights(config, run, logger)
         return
     measured = evaluate_run(config, run, upstreams, provenance, device)
     clear_failure(config)
     if logger is not None:
         log_evaluation(logger.experiment, measured.records, measured.pictures)
-        about = {"stage": config.stage, "arm": config.label, "seed": config.seed}
-        upload = config.logger.checkpoint
-        log_checkpoint(logger.experiment, run.folder / "weights", run.status.name, upload=upload, metadata=about)
+        _log_weights(config, run, logger)
     _write_measured(run, measured)
     if not has_parent():
         print_leaderboard(config)
+
+
+def _log_weights(config: TrainConfig, run: StoredRun, logger: WandbLogger) -> None:
+    about = {"stage": config.stage, "arm": config.label, "seed": config.seed}
+    upload = config.logger.checkpoint
+    log_checkpoint(logger.experiment, run.folder / "weights", run.status.name, upload=upload, metadata=about)
 
 
 def _write_measured(run: StoredRun, measured: Measured) -> None:

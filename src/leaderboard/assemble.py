@@ -3,7 +3,7 @@
 import re
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from src.leaderboard import verdict
 from src.leaderboard.comparable import Protocol, protocol_of
@@ -11,10 +11,12 @@ from src.leaderboard.definition import metric_for
 from src.leaderboard.facts import missing_of, provenance_notes
 from src.leaderboard.frontier import CERTAINTY, Frontier, frontier_of
 from src.leaderboard.primary import primary_of
+from src.leaderboard.recipe_state import is_worth_saying, recipe_sentence
 from src.leaderboard.row import Row
 from src.leaderboard.selection import newest
 from src.leaderboard.severity import SEVERITY_ROLES, severity_curves
 from src.leaderboard.study import Ranking, StudyTable
+from src.leaderboard.sweep_figures import sweep_figures
 from src.leaderboard.table import build_rows
 from src.metrics.statistics import RESAMPLES
 from src.settings.errors import UserError
@@ -70,6 +72,8 @@ def _table(study: str, records: Sequence[StoredRecord], choices: Choices, *, alo
         if protocol is not None and shown:
             stem = _file_stem("" if alone else study, protocol if rankings else None)
             rankings.append(_ranking(shown, protocol, stem, choices))
+    rankings = _with_recipes(rankings)
+    stem = _file_stem("" if alone else study, None)
     return StudyTable(
         study=study,
         question=max(kept, key=lambda entry: entry.record.created).record.question,
@@ -78,7 +82,14 @@ def _table(study: str, records: Sequence[StoredRecord], choices: Choices, *, alo
         primary=primary.name,
         primary_source=primary.source,
         notes=[*primary.notes, *replaced],
+        figures=sweep_figures(study, rankings, stem, choices.resamples, choices.seed),
     )
+
+
+def _with_recipes(rankings: Sequence[Ranking]) -> list[Ranking]:
+    if not is_worth_saying([ranking.rows for ranking in rankings]):
+        return list(rankings)
+    return [replace(ranking, recipe=recipe_sentence(ranking.rows)) for ranking in rankings]
 
 
 def _by_benchmark(records: Sequence[StoredRecord]) -> list[list[StoredRecord]]:

@@ -46,6 +46,7 @@ def write_leaderboard(records_root: Path, out: Path | None, choices: Choices) ->
         _write(folder / "leaderboard.tex", latex_text(tables, choices.resamples, choices.seed)),
         write_page(folder / "leaderboard.html", tables),
         *figures,
+        *(_write_bytes(folder / figure.file, figure.png) for table in tables for figure in table.figures),
     ]
     return Leaderboard(paths, console_text(tables), found.problems)
 
@@ -66,4 +67,10 @@ def _figures(folder: Path, table: StudyTable, ranking: Ranking) -> list[Path]:
 def _write(path: Path, text: str) -> Path:
     with atomic_path(path) as temporary:
         temporary.write_text(text, encoding="utf-8")
+    return path
+
+
+def _write_bytes(path: Path, content: bytes) -> Path:
+    with atomic_path(path) as temporary:
+        temporary.write_bytes(content)
     return path

@@ -9,7 +9,10 @@ from src.leaderboard.study import Ranking, StudyTable
 
 
 def console_text(tables: Sequence[StudyTable]) -> str:
-    """Facts, verdict, ranking, what stands apart and notes of every study; the other files hold what is longer."""
+    """Facts, verdict, ranking, readings of figures, what stands apart and notes of every study.
+
+    The other files hold what is longer.
+    """
     return "\n\n".join(map(_study, tables))
 
 
@@ -19,6 +22,8 @@ def _study(table: StudyTable) -> str:
     for number, ranking in enumerate(table.rankings, start=1):
         parts += [f"-- Benchmark {number} of {len(table.rankings)} --"] if several else []
         parts += _ranking(ranking)
+    for figure in table.figures:
+        parts.append(wrapped([f"{figure.heading}:", *figure.readings]))
     if not table.rankings:
         parts.append("No arm has a result that can be ranked.")
     if table.apart:
@@ -29,7 +34,7 @@ def _study(table: StudyTable) -> str:
 def _ranking(ranking: Ranking) -> list[str]:
     rows, protocol = ranking.rows, ranking.protocol
     parts = [
-        wrapped([facts.benchmark_line(protocol.benchmark)]),
+        wrapped([facts.benchmark_line(protocol.benchmark), *([ranking.recipe] if ranking.recipe else [])]),
         wrapped([ranking.verdict]),
         terminal(ranking_grid(rows, protocol)),
     ]

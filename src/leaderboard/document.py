@@ -8,6 +8,7 @@ from src.leaderboard.grids import apart_grid, full_grid, ranking_grid, seeds_gri
 from src.leaderboard.render import Grid, markdown
 from src.leaderboard.severity import by_scale, outside_note
 from src.leaderboard.study import Ranking, StudyTable
+from src.leaderboard.study_figure import StudyFigure
 
 
 def document_text(tables: Sequence[StudyTable]) -> str:
@@ -20,6 +21,8 @@ def _study(table: StudyTable) -> str:
     several = len(table.rankings) > 1
     for ranking in table.rankings:
         parts += _ranking(ranking, depth=3 if several else 2, titled=several)
+    for figure in table.figures:
+        parts += _study_figure(figure)
     if not table.rankings:
         parts.append("**No arm has a result that can be ranked.**")
     parts += _section("## Apart from the ranking", apart_grid(table.apart))
@@ -32,6 +35,7 @@ def _ranking(ranking: Ranking, *, depth: int, titled: bool) -> list[str]:
     rows, protocol, marks = ranking.rows, ranking.protocol, "#" * depth
     benchmark = facts.benchmark_line(protocol.benchmark)
     parts = [f"## {benchmark}"] if titled else [f"- {benchmark}"]
+    parts += [f"- {ranking.recipe}"] if ranking.recipe else []
     parts += [f"**{ranking.verdict}**"]
     parts += _section(f"{marks} Ranking, each arm at its best setting", ranking_grid(rows, protocol))
     parts += _figures(ranking)
@@ -43,6 +47,11 @@ def _ranking(ranking: Ranking, *, depth: int, titled: bool) -> list[str]:
         parts += [f"{marks} Not measured", _list([f"{name}: {why}" for name, why in ranking.missing.items()])]
     parts += [f"{marks} Definitions", _list(facts.definitions(rows, protocol))]
     return [*parts, f"{marks} Notes", _list(ranking.notes)]
+
+
+def _study_figure(figure: StudyFigure) -> list[str]:
+    picture = f"![{figure.heading}]({figure.file})"
+    return [f"## {figure.heading}", _list(figure.readings), picture, figure.caption, markdown(figure.grid)]
 
 
 def _figures(ranking: Ranking) -> list[str]:

@@ -8,6 +8,7 @@ from src.leaderboard.comparable import Protocol
 from src.leaderboard.definition import direction_of, metric_for
 from src.leaderboard.ranking import placed
 from src.leaderboard.row import Row
+from src.leaderboard.series import along, series_of
 from src.leaderboard.setting import setting_text
 
 REFERENCE_RESTORER = "codeformer"
@@ -36,6 +37,12 @@ class FrontierPoint:
     beyond_reference: bool | None
     """Better in identity or in distance than every point of the reference curve; None for the curve's own points, and
     without a curve."""
+    line: str | None = None
+    """Label of the line that joins it to other settings of its arm; None of a baseline."""
+    knob: str | None = None
+    """What that line runs along."""
+    along: float | None = None
+    """The knob's value."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +82,7 @@ def frontier_of(rows: Sequence[Row], protocol: Protocol) -> Frontier | None:
     arms = [point for point in measured.values() if not point.baseline]
     if not arms:
         return None
+    measured = _with_lines(rows, measured)
     curve = _reference(rows, measured)
     points = {
         key: replace(
@@ -92,6 +100,15 @@ def frontier_of(rows: Sequence[Row], protocol: Protocol) -> Frontier | None:
         reference=tuple(points[key] for key in curve),
         to_input=to_truth is None,
     )
+
+
+def _with_lines(rows: Sequence[Row], measured: dict[int, FrontierPoint]) -> dict[int, FrontierPoint]:
+    found = dict(measured)
+    for series in series_of([row for row in rows if id(row) in measured and not row.baseline]):
+        for row in series.rows:
+            place = along(row, series.knob)
+            found[id(row)] = replace(measured[id(row)], line=series.label, knob=series.knob, along=place)
+    return found
 
 
 def dominated_by_curve(point: FrontierPoint, curve: Sequence[FrontierPoint]) -> bool:

@@ -15,6 +15,7 @@ from src.leaderboard.frontier import CERTAINTY, Frontier, FrontierPoint
 from src.leaderboard.label_placement import place_labels
 from src.leaderboard.palette import FIGURE_STYLE, Look, look_of
 from src.leaderboard.render import number
+from src.leaderboard.series import FIDELITY
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -34,8 +35,8 @@ _STEP = 5.0
 def write_frontier(path: Path, frontier: Frontier, title: str) -> Path:
     """Write the figure as PNG and return its path.
 
-    A marker a setting, a thin line along each arm's fidelity weights, the reference wide and with its w, the front as steps,
-    baselines grey; a bar beside the axes shows how wide a 95 % interval of identity is.
+    A marker a setting, a thin line along w or another knob of each arm, the reference wide and with its w, the front as
+    steps, baselines grey; a bar beside the axes shows how wide a 95 % interval of identity is.
     """
     import matplotlib
 
@@ -55,8 +56,8 @@ def _draw(path: Path, frontier: Frontier, title: str) -> None:
     looks = {arm: look_of(index) for index, arm in enumerate(dict.fromkeys(point.arm for point in points))}
     drawn = [*points, *_limits(axes, frontier)]
     _front(axes, points)
-    for key in dict.fromkeys(map(_series, points)):
-        _arm(axes, [point for point in points if _series(point) == key], looks[key[0]])
+    for line in _lines(points):
+        _line(axes, line, looks[line[0].arm])
     _reference(axes, frontier.reference)
     _interval(axes, points)
     for point in drawn[len(points) :]:
@@ -88,17 +89,18 @@ def _limits(axes: "Axes", frontier: Frontier) -> list[FrontierPoint]:
     return near
 
 
-def _series(point: FrontierPoint) -> tuple[str, str]:
-    """Arm, and the part of its setting besides w: what one line joins."""
-    own = "" if point.fidelity is None else f"w {point.fidelity:g}"
-    return point.arm, point.setting.removeprefix(own)
+def _lines(points: Sequence[FrontierPoint]) -> list[list[FrontierPoint]]:
+    """Points that are joined, by rising knob."""
+    lines: dict[str | None, list[FrontierPoint]] = {}
+    for point in points:
+        lines.setdefault(point.line, []).append(point)
+    return [sorted(line, key=lambda point: point.along or 0.0) for line in lines.values()]
 
 
-def _arm(axes: "Axes", points: Sequence[FrontierPoint], look: Look) -> None:
-    ordered = sorted(points, key=lambda point: point.fidelity or 0.0)
+def _line(axes: "Axes", points: Sequence[FrontierPoint], look: Look) -> None:
     style: dict[str, Any] = {"color": look.colour, "marker": look.marker, "markersize": 4.5, "zorder": 4}
-    joined = all(point.fidelity is not None for point in ordered)
-    axes.plot(*_columns(ordered), linestyle=look.line if joined else "none", linewidth=0.9, **style)
+    joined = all(point.along is not None for point in points)
+    axes.plot(*_columns(points), linestyle=look.line if joined else "none", linewidth=0.9, **style)
 
 
 def _reference(axes: "Axes", curve: Sequence[FrontierPoint]) -> None:
@@ -149,16 +151,16 @@ def _texts(axes: "Axes", frontier: Frontier, title: str) -> None:
 def _labels(
     axes: "Axes", points: Sequence[FrontierPoint], reference: Sequence[FrontierPoint], looks: dict[str, Look]
 ) -> None:
-    """Name every arm and baseline once, and w along the reference."""
+    """Name every line and baseline once, w along the reference, and both ends of a line along another knob."""
     texts, anchors = [], []
-    for point in reference:
-        texts.append(axes.text(0, 0, f"w {point.fidelity:g}", fontsize=6, color=_REFERENCE, zorder=6))
+    for value, point in [*((f"w {point.fidelity:g}", point) for point in reference), *_ends(points)]:
+        colour = _REFERENCE if point in reference else looks[point.arm].colour
+        texts.append(axes.text(0, 0, value, fontsize=6, color=colour, zorder=6))
         anchors.append(_pixels(axes, np.array([(point.distance, point.identity)])))
-    for arm in dict.fromkeys(point.arm for point in points):
-        colour = looks[arm].colour if arm in looks else _GREY
-        texts.append(axes.text(0, 0, short(arm), fontsize=7.5, color=colour, zorder=6))
-        own = [(point.distance, point.identity) for point in points if point.arm == arm]
-        anchors.append(_pixels(axes, np.array(own)))
+    for name, own in _named(points):
+        colour = looks[own[0].arm].colour if own[0].arm in looks else _GREY
+        texts.append(axes.text(0, 0, name, fontsize=7.5, color=colour, zorder=6))
+        anchors.append(_pixels(axes, np.array([(point.distance, point.identity) for point in own])))
     unit = DPI / 72
     extents = [text.get_window_extent() for text in texts]
     frame = axes.get_window_extent()
@@ -171,6 +173,25 @@ def _labels(
     )
     for text, (box, anchor) in zip(texts, found, strict=True):
         _attach(axes, text, box, anchor, unit)
+
+
+def _named(points: Sequence[FrontierPoint]) -> list[tuple[str, list[FrontierPoint]]]:
+    """What is named: each line of several settings; of an arm or baseline without one, all its points together."""
+    found = []
+    for arm in dict.fromkeys(point.arm for point in points):
+        own = [point for point in points if point.arm == arm]
+        lines = [line for line in _lines(own) if len(line) > 1 and line[0].line is not None]
+        found += [(short(arm) + str(line[0].line).removeprefix(arm), line) for line in lines] or [(short(arm), own)]
+    return found
+
+
+def _ends(points: Sequence[FrontierPoint]) -> list[tuple[str, FrontierPoint]]:
+    """First and last value along each arm's first line that runs along another knob than w."""
+    first: dict[str, list[FrontierPoint]] = {}
+    for line in _lines([point for point in points if point.knob not in (None, FIDELITY)]):
+        first.setdefault(line[0].arm, line)
+    ends = [end for line in first.values() if len(line) > 1 for end in (line[0], line[-1])]
+    return [(f"{end.knob} {end.along:g}", end) for end in ends]
 
 
 def _attach(
@@ -194,9 +215,7 @@ def _occupied(axes: "Axes", points: Sequence[FrontierPoint]) -> Float[np.ndarray
     """Pixels of the markers, and along the lines of the arms and of the front."""
     arms = [point for point in points if not point.baseline]
     lines = [_steps(arms, right=axes.get_xlim()[1], bottom=axes.get_ylim()[0])]
-    for key in dict.fromkeys(map(_series, arms)):
-        line = sorted((point for point in arms if _series(point) == key), key=lambda point: point.fidelity or 0.0)
-        lines.append(np.transpose(_columns(line)))
+    lines += [np.transpose(_columns(line)) for line in _lines(arms)]
     found = [_pixels(axes, np.transpose(_columns(points)))]
     for places in (_pixels(axes, line) for line in lines):
         for start, end in pairwise(places):

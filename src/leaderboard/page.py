@@ -29,6 +29,7 @@ SCRIPTS = (
     "table",
     "frontier",
     "severity",
+    "sweeps",
     "gallery",
     "provenance",
     "headline",

@@ -1,5 +1,6 @@
 """What the page of a leaderboard holds, as plain values: studies, their rankings, charts and pictures."""
 
+import base64
 from collections.abc import Sequence
 from typing import Any
 
@@ -14,6 +15,7 @@ from src.leaderboard.row import Row
 from src.leaderboard.setting import setting_text
 from src.leaderboard.severity import SeverityCurve
 from src.leaderboard.study import Ranking, StudyTable
+from src.leaderboard.study_figure import StudyFigure
 
 FORMAT = 1
 """Number of this layout, for the scripts that read it."""
@@ -42,6 +44,16 @@ def _study(table: StudyTable, pool: Pool) -> dict[str, Any]:
         "config": [[list(path), value] for path, value in shared],
         "rankings": [_ranking(ranking, pool, shared) for ranking in table.rankings],
         "apart": [row_payload(row, pool, shared) for row in table.apart],
+        "figures": [_study_figure(figure) for figure in table.figures],
+    }
+
+
+def _study_figure(figure: StudyFigure) -> dict[str, Any]:
+    return {
+        "heading": figure.heading,
+        "caption": figure.caption,
+        "readings": list(figure.readings),
+        "picture": f"data:image/png;base64,{base64.b64encode(figure.png).decode('ascii')}",
     }
 
 
@@ -49,6 +61,7 @@ def _ranking(ranking: Ranking, pool: Pool, shared: Sequence[Entry]) -> dict[str,
     protocol = ranking.protocol
     return {
         "benchmark": finite(protocol.benchmark),
+        "recipe": ranking.recipe,
         "primary": protocol.metric,
         "perImage": protocol.per_image,
         "verdict": ranking.verdict,
@@ -94,6 +107,9 @@ def _point(point: FrontierPoint, frontier: Frontier, rows: Sequence[Row]) -> dic
         "arm": point.arm,
         "setting": point.setting,
         "fidelity": number(point.fidelity),
+        "line": point.line,
+        "knob": point.knob,
+        "along": number(point.along),
         "identity": number(point.identity),
         "interval": numbers(point.identity_interval),
         "distance": number(point.distance),

@@ -109,9 +109,14 @@ def _blocks(table: StudyTable, project: str, entity: str) -> Iterator[Any]:
     for ranking in table.rankings:
         yield wr.H1(f"Ranking on {benchmark_name(ranking.protocol.benchmark)}")
         yield wr.CalloutBlock(text=ranking.verdict)
+        yield from _lists([ranking.recipe] if ranking.recipe else [])
         yield wr.MarkdownBlock(text=markdown(ranking_grid(ranking.rows, ranking.protocol)))
         yield from _lists([*ranking.notes, *(f"Not measured: {text}" for text in ranking.missing.values())])
         yield wr.PanelGrid(runsets=[_runset(table, ranking, project, entity)], panels=list(_panels(ranking)))
+    for figure in table.figures:
+        yield wr.H1(figure.heading)
+        yield from _lists(figure.readings)
+        yield wr.MarkdownBlock(text=markdown(figure.grid))
     apart = [f"{row.arm}: {row.reason or row.status}" for row in table.apart]
     if apart:
         yield wr.H1("Apart from the ranking")

@@ -89,6 +89,11 @@ class Row:
         return int(self.records[0].record.benchmark.get("n", 0))
 
     @property
+    def restorer(self) -> str:
+        """Name of the method."""
+        return self.records[0].record.restorer
+
+    @property
     def has_knob(self) -> bool:
         """Whether the fidelity weight moves anything: without fused encoder features every w gives the same picture."""
         settings = self.records[0].record.config.get("cft")

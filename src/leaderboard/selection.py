@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from src.leaderboard.knobs import setting_of
-from src.tracking.records import Record, StoredRecord
+from src.tracking.records import Knob, Record, StoredRecord
 
 
 def newest(records: Sequence[StoredRecord]) -> tuple[list[StoredRecord], list[str]]:
@@ -45,5 +45,5 @@ def _run_key(record: Record) -> tuple:
     return record.arm, setting_of(record), *_seeds(record), record.baseline, benchmark
 
 
-def _seeds(record: Record) -> tuple[int, int | None]:
+def _seeds(record: Record) -> tuple[int, Knob]:
     return record.seed, record.knobs.get("seed")

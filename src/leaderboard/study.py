@@ -1,11 +1,12 @@
 """What is shown of one study: a ranking for every benchmark, and the rows that stand apart."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from src.leaderboard.comparable import Protocol
 from src.leaderboard.frontier import Frontier
 from src.leaderboard.row import Row
 from src.leaderboard.severity import SeverityCurve
+from src.leaderboard.study_figure import StudyFigure
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,8 @@ class Ranking:
     """File name of the figure over the fidelity weight."""
     frontier_figure: str | None
     """File name of the figure of the frontier."""
+    recipe: str | None = None
+    """Which arms were trained on the benchmark's degradations; None where the study does not compare that."""
 
 
 @dataclass(frozen=True)
@@ -44,3 +47,5 @@ class StudyTable:
     """Who named it."""
     notes: list[str]
     """About the study as a whole: which runs were replaced by newer ones, and disagreement about the primary metric."""
+    figures: list[StudyFigure] = field(default_factory=list)
+    """Over all benchmarks."""

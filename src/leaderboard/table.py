@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
 
+from src.leaderboard.arm_label import arm_label
 from src.leaderboard.comparable import Protocol, difference, lacking, protocol_of
 from src.leaderboard.definition import is_biased
 from src.leaderboard.knobs import Setting, setting_of, varied
@@ -33,7 +34,7 @@ def build_rows(records: Sequence[StoredRecord], primary: str, resamples: int = R
     for stored in records:
         record = stored.record
         why = _why_apart(stored, protocol, primary)
-        group = (record.arm, record.fidelity, setting_of(record), record.status, record.baseline, why)
+        group = (arm_label(record), record.fidelity, setting_of(record), record.status, record.baseline, why)
         groups[group].append(stored)
     rows = sorted((_row(group, entries, resamples, seed) for group, entries in groups.items()), key=_place)
     rows = _with_varied(rows)

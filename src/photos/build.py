@@ -110,7 +110,7 @@ def _given(path: str | None) -> Path | None:
 
 def _colour(config: RestoreConfig) -> str:
     """Restorers that are asked to change colours or single pixels are not corrected unless the user wants it."""
-    own_colours = config.restorer in ("codeformer_colorization", "codeformer_inpainting")
+    own_colours = config.restorer in ("codeformer_colorization", "codeformer_inpainting", "difface_inpainting")
     return "keep" if own_colours and config.colour == "auto" else config.colour
 
 

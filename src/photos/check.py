@@ -67,7 +67,9 @@ def _ranges(config: RestoreConfig) -> Iterator[str]:
 
 
 def _combinations(config: RestoreConfig) -> Iterator[str]:
-    yield from foreign_settings(config.restorer, None, None, config.sampling)
+    yield from foreign_settings(config.restorer, config.fidelity, config.adain, config.sampling)
+    if config.seed and config.restorer not in DRAWING:
+        yield f"seed: {config.seed} changes nothing, since {config.restorer} draws nothing; leave it at 0"
     if config.background_weights is not None and config.background != "realesrgan":
         yield "background_weights: is used by background=realesrgan only; add that or leave it out"
     if config.detector_weights is not None and config.detector == "mtcnn":

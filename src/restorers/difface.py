@@ -16,6 +16,7 @@ from src.restorers.precision import EXACT, Precision
 from src.restorers.prior_file import LoadedPrior
 from src.restorers.sampling import Sampling
 from src.restorers.tiled_denoiser import TiledDenoiser
+from src.settings.errors import UserError
 
 Faces = Float[Tensor, "b 3 h w"]
 
@@ -53,7 +54,7 @@ class DifFaceRestorer:
     faces' keys alone.
 
     Raises:
-        UserError: `start` or `steps` is not in the range that the prior's process has.
+        UserError: the prior's process has no such `start`, or its network no such `tile`.
     """
 
     name = "difface"
@@ -69,7 +70,7 @@ class DifFaceRestorer:
         self._prior, self._backbone, self._sampling, self._precision = prior, backbone, sampling, precision
         self._chain = chain_of(prior.schedule, sampling)
         self._sampler = sampler_of(prior.schedule, sampling)
-        self._denoiser = self._predict if sampling.tile is None else TiledDenoiser(self._predict, sampling.tile)
+        self._denoiser = self._predict if sampling.tile is None else self._tiled(sampling.tile)
         self.image_size: int | None = prior.network.size.image_size
 
     @property
@@ -100,6 +101,12 @@ class DifFaceRestorer:
         noise = FaceNoise(self._sampling.seed, keys, estimate.shape[-1], estimate.device)
         state = transition(self._prior.schedule, estimate, self._chain.start, noise.draw(0))
         return self._sampler.sample(self._denoiser, state, self._chain, noise, correct).clamp(-1, 1)
+
+    def _tiled(self, tile: int) -> TiledDenoiser:
+        stride = self._prior.network.stride
+        if tile % stride:
+            raise UserError(f"sampling.tile: {tile} is no multiple of {stride}, which this prior needs")
+        return TiledDenoiser(self._predict, tile)
 
     def _predict(self, state: Tensor, timestep: Tensor) -> Tensor:
         with self._precision.autocast(state.device):

@@ -48,6 +48,8 @@ def foreign_settings(kind: str, fidelity: Any, adain: Any, sampling: SamplingSet
         for key in ("backbone", "solver", "start", "steps", "eta", "tile"):
             if (value := getattr(sampling, key)) is not None:
                 yield f"sampling.{key}: {value} is no setting of {kind}; leave it out, or take restorer=difface"
+        if sampling.convention != "published":
+            yield f"sampling.convention: {sampling.convention} changes nothing, since {kind} does not sample; leave it out"
 
 
 def checked_kind(kind: str) -> str:

@@ -8,6 +8,7 @@ from src.diffusion.sampler import Sampler
 from src.diffusion.schedule import NoiseSchedule
 from src.diffusion.unipc import UniPc
 from src.restorers.sampling import FAST_SOLVERS, Sampling
+from src.settings.errors import UserError
 
 CLIP = 1.0
 """Faces lie in [-1, 1]; estimates of them are clamped, as published (difface.md 1.1)."""
@@ -17,8 +18,11 @@ def chain_of(schedule: NoiseSchedule, sampling: Sampling) -> Chain:
     """The fast solvers take steps of log-SNR; DDIM and ancestral sampling equal strides, as published.
 
     Raises:
-        UserError: `start` or `steps` is out of range.
+        UserError: the process has no such `start`.
     """
+    last = len(schedule) - 1
+    if sampling.start > last:
+        raise UserError(f"sampling.start: {sampling.start} is not in 1 to {last}, the noising steps of this prior")
     if sampling.solver in FAST_SOLVERS:
         return log_snr_chain(schedule, sampling.start, sampling.steps)
     if sampling.convention == "published":

@@ -1,12 +1,14 @@
 """A diffusion prior with the process that it inverts."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
+from src.checkpoints.export import PUBLISHED_FACT
 from src.checkpoints.network_file import is_network_file, load_network
 from src.checkpoints.published import load_published
 from src.diffusion.process import PUBLISHED, noise_schedule
@@ -48,5 +50,13 @@ def load_prior(path: Path, published: str = "difface_unet512") -> LoadedPrior:
     loaded = load_network(path)
     if not isinstance(loaded.network, DiffusionUnet):
         raise UserError(f"{path}: holds a {loaded.kind}; a diffusion prior is a diffusion_unet")
-    process = DiffusionProcessSettings(**json.loads(loaded.facts["process"]))
+    process = _process(loaded.facts, path)
     return LoadedPrior(loaded.network, noise_schedule(process), loaded.facts.get("objective") != "simple")
+
+
+def _process(facts: Mapping[str, str], path: Path) -> DiffusionProcessSettings:
+    if PUBLISHED_FACT in facts:
+        return PUBLISHED
+    if "process" not in facts:
+        raise UserError(f"{path}: does not say which noising process it inverts; take the file of a training run")
+    return DiffusionProcessSettings(**json.loads(facts["process"]))

@@ -25,7 +25,8 @@ class Sampling:
     """One way to sample, without gaps.
 
     Raises:
-        UserError: the solver or convention is unknown, eta is not in [0, 1] or given to a solver that has none.
+        UserError: the solver or convention is unknown, `start`, `steps` or `tile` is no whole number from 1 on, `steps` is
+            greater than `start`, eta is not in [0, 1] or given to a solver that has none.
     """
 
     solver: str
@@ -42,16 +43,30 @@ class Sampling:
     """Side of the tiles in which larger faces are denoised, pixels; None takes them whole."""
 
     def __post_init__(self) -> None:
-        if self.solver not in SOLVERS:
-            raise UserError(f"sampling.solver: {self.solver!r} is not one of {', '.join(SOLVERS)}")
-        if self.convention not in CONVENTIONS:
-            raise UserError(f"sampling.convention: {self.convention!r} is not one of {', '.join(CONVENTIONS)}")
+        for key, value, allowed in (("solver", self.solver, SOLVERS), ("convention", self.convention, CONVENTIONS)):
+            if value not in allowed:
+                raise UserError(f"sampling.{key}: {value!r} is not one of {', '.join(allowed)}")
+        self._check_counts()
         if self.eta is not None and self.solver != "ddim":
             raise UserError(
-                f"sampling.eta: {self.eta} is no setting of {self.solver}; leave it out, or take solver=ddim"
+                f"sampling.eta: {self.eta} is no setting of {self.solver}; leave it out, or take sampling.solver=ddim"
             )
         if self.eta is not None and not 0 <= self.eta <= 1:
             raise UserError(f"sampling.eta: {self.eta} must lie in [0, 1]; 0 adds no fresh noise, 1 that of DDPM")
+
+    def _check_counts(self) -> None:
+        for key, value in (
+            ("start", self.start),
+            ("steps", self.steps),
+            ("tile", 1 if self.tile is None else self.tile),
+        ):
+            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+                raise UserError(f"sampling.{key}: {value!r} must be a whole number from 1 on")
+        if self.steps > self.start:
+            raise UserError(
+                f"sampling.steps: {self.steps} is not in 1 to {self.start}, since the chain begins at sampling.start "
+                f"{self.start}; take fewer, or a later start"
+            )
 
     @property
     def knobs(self) -> Knobs:
@@ -59,7 +74,7 @@ class Sampling:
         shown: Knobs = {"solver": self.solver, "start": self.start, "steps": self.steps}
         if self.eta is not None:
             shown["eta"] = self.eta
-        if self.convention != "published":
+        if self.convention != "published" and self.solver not in FAST_SOLVERS:
             shown["convention"] = self.convention
         if self.tile is not None:
             shown["tile"] = self.tile
@@ -82,9 +97,11 @@ def sampling_of(settings: SamplingSettings, kind: str, seed: int) -> Sampling:
 
 
 def _eta(settings: SamplingSettings, solver: str, kind: str) -> float | None:
-    if settings.eta is not None:
-        return float(settings.eta)
-    return PUBLISHED_ETA[kind] if solver == "ddim" else None
+    if settings.eta is None:
+        return PUBLISHED_ETA[kind] if solver == "ddim" else None
+    if isinstance(settings.eta, bool) or not isinstance(settings.eta, int | float):
+        raise UserError(f"sampling.eta: {settings.eta!r} is no number")
+    return float(settings.eta)
 
 
 def sampling_combinations(settings: SamplingSettings, kind: str, seeds: Sequence[int]) -> list[Sampling]:
@@ -96,12 +113,12 @@ def sampling_combinations(settings: SamplingSettings, kind: str, seeds: Sequence
     solvers, starts, steps, etas = (
         _listed(f"sampling.{name}", getattr(settings, name)) for name in ("solver", "start", "steps", "eta")
     )
-    if settings.eta is not None and "ddim" not in {PUBLISHED_SOLVER if name is None else name for name in solvers}:
-        raise UserError(f"sampling.eta: {settings.eta} is no setting of {', '.join(map(str, solvers))}; leave it out")
     chosen = []
     for solver, start, count, eta, seed in product(solvers, starts, steps, etas, seeds):
         own = eta if solver in (None, PUBLISHED_SOLVER) else None
         chosen.append(sampling_of(replace(settings, solver=solver, start=start, steps=count, eta=own), kind, seed))
+    if settings.eta is not None and not any(sampling.solver == "ddim" for sampling in chosen):
+        raise UserError(f"sampling.eta: {settings.eta} is no setting of {', '.join(solvers)}; leave it out")
     return list(dict.fromkeys(chosen))
 
 

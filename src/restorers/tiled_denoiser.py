@@ -6,6 +6,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from src.settings.errors import UserError
+
 OVERLAP = 0.25
 """Least part of a tile that its neighbour covers too."""
 
@@ -13,7 +15,7 @@ OVERLAP = 0.25
 class TiledDenoiser:
     """Predicts the noise of each tile, and averages where tiles overlap, weighted down to a tile's edge.
 
-    All tiles take every step together, so that no seam can grow between them. ValueError where the faces are smaller than
+    All tiles take every step together, so that no seam can grow between them. UserError where the faces are smaller than
     a tile.
     """
 
@@ -42,7 +44,9 @@ class TiledDenoiser:
     def _starts(self, side: int) -> list[int]:
         """Equally far apart, the last tile ending at the edge."""
         if side < self._tile:
-            raise ValueError(f"a side of {side} px is smaller than a tile of {self._tile}")
+            raise UserError(
+                f"sampling.tile: {self._tile} is more than the {side} px of a face; take a smaller tile, or none"
+            )
         stride = max(int(self._tile * (1 - OVERLAP)), 1)
         count = 1 + -(-(side - self._tile) // stride)
         return [round(number * (side - self._tile) / max(count - 1, 1)) for number in range(count)]

@@ -32,6 +32,8 @@ GALLERY_RULES = ("best", "median", "worst")
 GALLERY_VIEWS = ("input", "restored", "truth")
 
 Status = Literal["finished", "failed"]
+Knob = str | float | int | bool | None
+"""Value of one setting of a method; None where the method was left to choose."""
 
 
 @dataclass(frozen=True)
@@ -104,8 +106,8 @@ class Record:
     """Role (perceptual, distribution, identity, psnr, ssim) to the id of the metric that stands for it."""
     cost: Cost | None = None
     hardware: dict = field(default_factory=dict)
-    knobs: dict = field(default_factory=dict)
-    """Every setting of the method, by name."""
+    knobs: dict[str, Knob] = field(default_factory=dict)
+    """Every setting of the method, by name: w, a start step, the name of a solver."""
     missing: dict[str, str] = field(default_factory=dict)
     """Metric id to the sentence that says why it was not measured and what to do."""
     severity: dict = field(default_factory=dict)

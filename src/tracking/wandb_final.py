@@ -21,13 +21,19 @@ Pictures = Mapping[str, Mapping[str, UInt8[ndarray, "_ _ 3"]]]
 
 
 def setting_of(record: Record) -> str:
-    """Name of what a method was set to: `w0.5`, `steps20-start400`; of a baseline, or without a number to turn, its arm."""
+    """Name of what a method was set to: `w0.5`, `ddim-start400-steps20`; of a baseline, or without a knob, its arm.
+
+    The seed of a sampling is named where it is not 0.
+    """
     if record.baseline:
         return record.arm
-    knobs = {name: value for name, value in record.knobs.items() if name not in ("fidelity", "seed")}
-    turned = [f"{name}{value:g}" for name, value in sorted(knobs.items()) if _is_number(value)]
+    knobs = {name: value for name, value in sorted(record.knobs.items()) if name != "fidelity"}
+    if not knobs.get("seed"):
+        knobs.pop("seed", None)
+    words = [value for value in knobs.values() if isinstance(value, str)]
+    turned = [f"{name}{value:g}" for name, value in knobs.items() if _is_number(value)]
     weight = [] if record.fidelity is None else [f"w{record.fidelity:g}"]
-    return "-".join([*weight, *turned]) or record.arm
+    return "-".join([*weight, *words, *turned]) or record.arm
 
 
 def final_key(metric: str, setting: str | None = None) -> str:

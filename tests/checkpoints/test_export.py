@@ -20,9 +20,10 @@ from src.checkpoints.network_file import load_network, save_network
 from src.checkpoints.onnx_export import probe_images
 from src.checkpoints.published import PUBLISHED_NETWORKS, load_published, published_layout
 from src.checkpoints.store import RunStatus, write_status
-from src.networks import CodeFormer, PatchDiscriminator, Recogniser, VqAutoencoder
+from src.networks import CodeFormer, DiffusionUnet, PatchDiscriminator, Recogniser, SwinIr, VqAutoencoder
 from src.settings.errors import UserError
 from src.settings.scale import CodePredictorSize, DiscriminatorSize, RecogniserSize, VqAutoencoderSize
+from tests.small_networks import DIFFUSION_UNET, SWINIR
 
 AUTOENCODER = VqAutoencoderSize(
     image_size=32,
@@ -53,6 +54,10 @@ def small(kind: str) -> tuple[nn.Module, dict[str, Any]]:
         return PatchDiscriminator(DISCRIMINATOR).eval(), {"discriminator": asdict(DISCRIMINATOR)}
     if kind == "recogniser":
         return Recogniser(RECOGNISER).eval(), {"recogniser": asdict(RECOGNISER)}
+    if kind == "diffusion_unet":
+        return DiffusionUnet(DIFFUSION_UNET).eval(), {"diffusion_unet": asdict(DIFFUSION_UNET)}
+    if kind == "swinir":
+        return SwinIr(SWINIR).eval(), {"swinir": asdict(SWINIR)}
     network = CodeFormer(AUTOENCODER, PREDICTOR, [16]).eval()
     nn.init.normal_(network.position_emb)
     return network, autoencoder | {"code_predictor": asdict(PREDICTOR), "fused_sizes": [16]}
@@ -79,6 +84,8 @@ def small_published(monkeypatch: pytest.MonkeyPatch) -> None:
         "codeformer": lambda: CodeFormer(AUTOENCODER, PREDICTOR, [16]),
         "codeformer_inpainting": lambda: CodeFormer(inpainting, PREDICTOR, [16]),
         "vqgan_discriminator": lambda: PatchDiscriminator(DISCRIMINATOR),
+        "difface_unet512": lambda: DiffusionUnet(DIFFUSION_UNET),
+        "difface_swinir": lambda: SwinIr(SWINIR),
     }
     monkeypatch.setattr(published, "PUBLISHED_NETWORKS", networks)
     published_layout.cache_clear()
@@ -188,6 +195,22 @@ def test_a_published_file_becomes_a_file_of_the_suite(tmp_path: Path, name: str,
 
 
 @pytest.mark.usefixtures("small_published")
+@pytest.mark.parametrize(("kind", "name"), [("diffusion_unet", "difface_unet512"), ("swinir", "difface_swinir")])
+def test_difface_s_networks_are_published_bare_and_read_back(tmp_path: Path, kind: str, name: str) -> None:
+    own = save(tmp_path / "run", kind).state_dict()
+    assert f"in the published layout {name}" in export(tmp_path / "run", tmp_path / "net.pth")
+    content = torch.load(tmp_path / "net.pth", weights_only=True)
+    assert list(content) == list(own)
+    assert all(torch.equal(content[key], tensor) for key, tensor in own.items())
+    export(tmp_path / "net.pth", tmp_path / "net.safetensors", kind=name)
+    loaded = load_network(tmp_path / "net.safetensors")
+    assert (loaded.kind, loaded.settings, loaded.facts["published"]) == (kind, small(kind)[1], name)
+    assert all(torch.equal(tensor, own[key]) for key, tensor in loaded.network.state_dict().items())
+    with pytest.raises(UserError, match=f"only codeformer and vqgan can be exported so, not a {kind}"):
+        export(tmp_path / "run", tmp_path / "net.onnx")
+
+
+@pytest.mark.usefixtures("small_published")
 def test_the_licence_stays_with_the_authors_own_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = tmp_path / "d.pth"
     torch.save({"params": small("vqgan_discriminator")[0].state_dict()}, path)
@@ -226,7 +249,7 @@ def test_wrong_requests_are_refused_before_anything_is_written(tmp_path: Path) -
         "'tflite' is not one of pth": (tmp_path / "vqgan", tmp_path / "x.tflite", {}),
         "--adain: only an ONNX file": (tmp_path / "vqgan", tmp_path / "x.pth", {"adain": True}),
         "--adain: a vqgan has none": (tmp_path / "vqgan", tmp_path / "x.onnx", {"adain": True}),
-        "a recogniser makes no images": (tmp_path / "recogniser", tmp_path / "x.onnx", {}),
+        "only codeformer and vqgan can be exported so": (tmp_path / "recogniser", tmp_path / "x.onnx", {}),
         "a recogniser has no published layout": (tmp_path / "recogniser", tmp_path / "x.pth", {}),
         "'gfpgan' is no published network": (tmp_path / "vqgan", tmp_path / "x.pth", {"layout": "gfpgan"}),
         "absent: does not exist; give a run folder": (tmp_path / "absent", tmp_path / "x.pth", {}),

@@ -10,10 +10,19 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from src.checkpoints.files import sha256_of
-from src.checkpoints.network_file import load_network, save_network
-from src.networks import CodeFormer, PatchDiscriminator, Recogniser, VqAutoencoder
+from src.checkpoints.network_file import NETWORK_KINDS, load_network, save_network
+from src.networks import (
+    CodeFormer,
+    DiffusionUnet,
+    PatchDiscriminator,
+    Recogniser,
+    SrcnnSameResolution,
+    SwinIr,
+    VqAutoencoder,
+)
 from src.settings.errors import UserError
 from src.settings.scale import CodePredictorSize, DiscriminatorSize, RecogniserSize, VqAutoencoderSize
+from tests.small_networks import DIFFUSION_UNET, SRCNN, SWINIR
 
 AUTOENCODER = VqAutoencoderSize(
     image_size=32,
@@ -40,6 +49,12 @@ def example(kind: str) -> tuple[nn.Module, dict[str, Any]]:
         return CodeFormer(AUTOENCODER, PREDICTOR, [16]), settings
     if kind == "recogniser":
         return Recogniser(RECOGNISER), {"recogniser": asdict(RECOGNISER)}
+    if kind == "diffusion_unet":
+        return DiffusionUnet(DIFFUSION_UNET), {"diffusion_unet": asdict(DIFFUSION_UNET)}
+    if kind == "swinir":
+        return SwinIr(SWINIR), {"swinir": asdict(SWINIR)}
+    if kind == "srcnn":
+        return SrcnnSameResolution(SRCNN), {"srcnn": asdict(SRCNN)}
     return PatchDiscriminator(DISCRIMINATOR), {"discriminator": asdict(DISCRIMINATOR)}
 
 
@@ -47,7 +62,7 @@ def states_equal(first: dict[str, Tensor], second: dict[str, Tensor]) -> bool:
     return first.keys() == second.keys() and all(torch.equal(first[key], second[key]) for key in first)
 
 
-@pytest.mark.parametrize("kind", ["vqgan", "vqgan_discriminator", "codeformer", "recogniser"])
+@pytest.mark.parametrize("kind", NETWORK_KINDS)
 @pytest.mark.parametrize("half", [False, True])
 def test_round_trip(tmp_path: Path, kind: str, half: bool) -> None:
     network, settings = example(kind)
@@ -65,7 +80,7 @@ def test_round_trip(tmp_path: Path, kind: str, half: bool) -> None:
         expected = {k: t.half().float() if t.is_floating_point() else t for k, t in expected.items()}
     assert states_equal(loaded.network.state_dict(), expected)
     image = torch.rand(1, 3, 32, 32)
-    first = loaded.network(image)
+    first = loaded.network(image, torch.tensor([10])) if kind == "diffusion_unet" else loaded.network(image)
     assert (first if isinstance(first, Tensor) else first[0]).isfinite().all()
     assert [entry.name for entry in path.parent.iterdir()] == [path.name]
 

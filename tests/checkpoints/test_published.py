@@ -1,5 +1,6 @@
 """Published layouts: strict loading, export, and errors that name what is wrong."""
 
+import hashlib
 import json
 import os
 import pickle
@@ -15,13 +16,29 @@ from torch import Tensor
 from src.checkpoints.published import PUBLISHED_NETWORKS, export_published, load_published, published_layout
 from src.settings.errors import UserError
 
-OFFICIAL_NAMES = {
+CODEFORMER_NAMES = {
     "vqgan": "VQAutoEncoder_stage1",
     "codeformer": "CodeFormer_stage2_stage3",
     "codeformer_inpainting": "CodeFormer_inpainting_release",
     "codeformer_colorization": "CodeFormer_colorization_release",
     "vqgan_discriminator": "VQGANDiscriminator",
 }
+DIFFACE_NAMES = {
+    "difface_unet512": "unet_ffhq512",
+    "difface_unet256": "unet_ffhq256_inpainting_prior",
+    "difface_swinir": "swinir_restoration512",
+}
+OFFICIAL_LAYOUTS = {
+    "vqgan": "160571116589e320387ca55bae51fe8bcfde14e5066689b224bf25790cabf963",
+    "codeformer": "2d6b884b89e8419c6694de78e5d406885fe2ee05aa761155a2bff5033001e909",
+    "codeformer_inpainting": "9fc7eac643ac6672d32309dd175330044c7de4537be541ddea6926b10b17de21",
+    "codeformer_colorization": "7fe0e2a5d30ebb29bcacee1e89f65c810e44e8e08439f2384fb4c6483f3cb1e6",
+    "vqgan_discriminator": "c0923bb57b7f22e700cec7a635b948b423eb2150aa89878e6491a831216e2130",
+    "difface_unet512": "1f72c4bf9482f19ff061d9bfae769f6a16ac8fe437a28cae9fca0ae7cbb47f3c",
+    "difface_unet256": "fa0a4267b9ed6ccbce83fdb866bd29cbba4ca66525a4d3b876d6bff3190a2eb2",
+    "difface_swinir": "4c6b260d6f9ddc11b9e791c50f51e4120e57c01415192d7d020b9715e4189cbe",
+}
+"""SHA-256 of each official layout, for clones without the listings."""
 
 
 def random_state(name: str) -> dict[str, Tensor]:
@@ -38,18 +55,30 @@ def discriminator_state() -> dict[str, Tensor]:
     return PUBLISHED_NETWORKS["vqgan_discriminator"]().state_dict()
 
 
+def listed(name: str) -> list[list[Any]]:
+    """Key, shape and dtype of every tensor, as the listings write them."""
+    return [
+        [key, [list(shape), str(dtype).removeprefix("torch.")]]
+        for key, (shape, dtype) in published_layout(name).items()
+    ]
+
+
 @pytest.mark.parametrize("name", PUBLISHED_NETWORKS)
 def test_layout_equals_the_official_one(shared: Path, name: str) -> None:
-    networks = json.loads((shared / "reference" / "codeformer_state_dicts.json").read_text())["networks"]
-    official = networks[OFFICIAL_NAMES[name]]["state_dict"]
-    layout = {
-        key: [list(shape), str(dtype).removeprefix("torch.")] for key, (shape, dtype) in published_layout(name).items()
-    }
-    assert list(layout) == list(official)
-    assert layout == official
+    if name in DIFFACE_NAMES:
+        official = json.loads((shared / "reference" / "difface_state_dicts.json").read_text())[DIFFACE_NAMES[name]]
+    else:
+        networks = json.loads((shared / "reference" / "codeformer_state_dicts.json").read_text())["networks"]
+        official = networks[CODEFORMER_NAMES[name]]["state_dict"]
+    assert listed(name) == [[key, fact] for key, fact in official.items()]
 
 
-@pytest.mark.parametrize("top", [None, "params_ema", "params", "params_d"])
+@pytest.mark.parametrize("name", PUBLISHED_NETWORKS)
+def test_layout_has_the_official_one_s_hash(name: str) -> None:
+    assert hashlib.sha256(json.dumps(listed(name)).encode()).hexdigest() == OFFICIAL_LAYOUTS[name]
+
+
+@pytest.mark.parametrize("top", [None, "params_ema", "params", "params_d", "state_dict"])
 @pytest.mark.parametrize("prefix", ["", "module."])
 def test_every_file_layout_loads_to_the_same_network(
     tmp_path: Path, discriminator_state: dict[str, Tensor], top: str | None, prefix: str

@@ -130,3 +130,5 @@ def test_paper512_has_the_published_sizes() -> None:
     assert scale.code_predictor == published.CODE_PREDICTOR_SIZE
     assert scale.discriminator == published.DISCRIMINATOR_SIZE
     assert tuple(scale.feature_transformation.all_sizes) == published.FUSED_SIZES
+    assert scale.diffusion_unet == published.DIFFUSION_UNET512_SIZE
+    assert scale.swinir == published.SWINIR_SIZE

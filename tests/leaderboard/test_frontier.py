@@ -106,7 +106,7 @@ def test_the_reference_is_the_best_placed_codeformer_at_its_own_knobs(make) -> N
     beyond = {(point.arm, point.fidelity): point.beyond_reference for point in found.points}
     assert [beyond["codeformer", w] for w in (0.0, 0.5, 1.0)] == [None, None, None]
     assert beyond["difface", None] is True
-    assert beyond["weak", None] is False
+    assert beyond["DifFace weak", None] is False
     assert beyond["worse_codeformer", 0.0] is True
     assert beyond["ceiling", None] is True
 
@@ -139,3 +139,27 @@ def test_identity_to_the_input_stands_in_and_is_named(make) -> None:
 def test_a_frontier_is_said_to_compare_point_values(make) -> None:
     (table,) = study_tables([make("a"), make("b")], Choices(resamples=200))
     assert table.rankings[0].notes[-1].endswith("compare point estimates; the distance has no interval.")
+
+
+def test_each_combination_of_the_other_knobs_is_a_line_along_the_start_step(make) -> None:
+    def sampled(start: int, solver: str, distance: float) -> StoredRecord:
+        knobs = {"start": start, "steps": 20, "solver": solver, "eta": 0.5}
+        return _placed(make, "swinir", None, distance, 0.7, restorer="difface", knobs=knobs)
+
+    starts = (400, 1000, 50)
+    records = [sampled(start, solver, start / 40) for solver in ("ddim", "unipc") for start in starts]
+    records += [_placed(make, "codeformer", w, 20.0 + w, 0.6 + 0.1 * w) for w in (1.0, 0.0)]
+    records.append(_placed(make, "swinir", None, 30.0, 0.75, restorer="difface_backbone"))
+    found = _frontier(records)
+    lines: dict[str | None, list[tuple[str | None, float | None]]] = {}
+    for point in found.points:
+        lines.setdefault(point.line, []).append((point.knob, point.along))
+    along = [("start", start) for start in (50.0, 400.0, 1000.0)]
+    assert {name: sorted(line) for name, line in lines.items() if name is not None and len(line) > 1} == {
+        "DifFace swinir, ddim": along,
+        "DifFace swinir, unipc": along,
+        "codeformer": [("fidelity", 0.0), ("fidelity", 1.0)],
+    }
+    assert lines["swinir alone"] == [(None, None)]
+    assert [(point.arm, point.fidelity) for point in found.reference] == [("codeformer", 0.0), ("codeformer", 1.0)]
+    assert {point.beyond_reference for point in found.points if point.arm == "DifFace swinir"} == {True, False}

@@ -11,7 +11,7 @@ from src.leaderboard.grids import ranking_grid, seeds_grid
 from src.leaderboard.ranking import placed
 from src.leaderboard.row import Row
 from src.leaderboard.selection import newest
-from src.leaderboard.setting import named, setting_text
+from src.leaderboard.setting import named, setting_heading, setting_text
 from src.leaderboard.table import build_rows
 from src.settings.errors import UserError
 from src.tracking.records import MetricValue, StoredRecord, write_record
@@ -192,9 +192,21 @@ def test_several_knobs_are_named_in_order_and_two_kinds_of_seeds_are_told_apart(
         for sample in (0, 10)
     ]
     rows = build_rows(records, "perceptual", 500)
-    assert [setting_text(row) for row in rows] == ["w 0.5, eta 0, start 400", "w 0.5, eta 0.5, start 300"]
+    assert [setting_text(row) for row in rows] == ["w 0.5, start 400, eta 0", "w 0.5, start 300, eta 0.5"]
     assert rows[0].seeds == ("0/0", "0/10", "1/0", "1/10")
     assert len(rows[0].cells["st_lpips"].by_seed) == 4
+
+
+def test_the_setting_of_a_sampler_is_named_whole_and_its_backbone_is_an_arm_of_its_own(make) -> None:
+    knobs = {"start": 400, "steps": 20, "eta": 0.5, "solver": "ddim", "tile": 512}
+    records = [make("swinir", None, restorer="difface", knobs=knobs | {"seed": seed}) for seed in (0, 1)]
+    records += [make("swinir", None, restorer="difface_backbone"), make("cft", 0.5, shift=1.0)]
+    rows = build_rows(records, "perceptual", 500)
+    texts = {row.arm: setting_text(row) for row in rows}
+    assert texts == {"cft": "w 0.5", "DifFace swinir": "start 400, ddim 20, eta 0.5", "swinir alone": "–"}
+    assert next(row.seeds for row in rows if row.arm == "DifFace swinir") == (0, 1)
+    assert len(placed(rows)) == 3
+    assert setting_heading(rows) == "setting"
 
 
 def test_a_newer_run_replaces_an_arm_at_one_setting_and_leaves_the_others(make) -> None:

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from zlib import crc32
 
 import numpy as np
 import pytest
@@ -15,23 +14,11 @@ from src.checkpoints.published import load_published, published_layout
 from src.networks import CodeFormer, PatchDiscriminator, VqAutoencoder
 from src.networks.codebook_health import histogram, perplexity
 from src.networks.codeformer import CodePrediction
+from tests.networks.key_name_weights import recipe
 
 PATTERNS = ("rand", "smooth")
 SIDES = (512, 256, 128, 64, 32, 16)
 Traced = tuple[CodePrediction, dict[str, Tensor]]
-
-
-def recipe(key: str, shape: tuple[int, ...]) -> Tensor:
-    values = np.random.RandomState(crc32(key.encode())).standard_normal(shape)
-    if key.endswith("running_mean"):
-        values *= 0.05
-    elif key.endswith("running_var"):
-        values = 1 + 0.1 * np.abs(values)
-    elif len(shape) == 1:
-        values = 1 + 0.1 * values if key.endswith("weight") else 0.05 * values
-    else:
-        values /= np.sqrt(np.prod(shape[1:]))
-    return torch.from_numpy(values.astype(np.float32))
 
 
 def golden_network(name: str, known: dict[str, Tensor] | None = None) -> nn.Module:

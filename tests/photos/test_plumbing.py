@@ -1,5 +1,6 @@
 """An unrestored face goes out of its photo and back without a trace (real photographs, real detector)."""
 
+from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 
@@ -39,7 +40,7 @@ class Marker(IdentityRestorer):
         super().__init__()
         self._level = level
 
-    def restore(self, lq: torch.Tensor) -> torch.Tensor:
+    def restore(self, lq: torch.Tensor, keys: Sequence[int] = ()) -> torch.Tensor:
         return torch.full_like(lq, self._level)
 
 

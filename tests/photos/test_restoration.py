@@ -1,6 +1,7 @@
 """Folders of photos through the whole chain, with faces at known places."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -34,7 +35,7 @@ class Inverter:
     def __init__(self) -> None:
         self.batches: list[int] = []
 
-    def restore(self, lq: torch.Tensor) -> torch.Tensor:
+    def restore(self, lq: torch.Tensor, keys: Sequence[int] = ()) -> torch.Tensor:
         self.batches.append(len(lq))
         return -lq
 
@@ -249,10 +250,10 @@ def test_a_full_disk_ends_the_restoration(tmp_path):
 
 def test_memory_that_fits_no_batch_is_halved(tmp_path):
     class Small(Inverter):
-        def restore(self, lq: torch.Tensor) -> torch.Tensor:
+        def restore(self, lq: torch.Tensor, keys: Sequence[int] = ()) -> torch.Tensor:
             if len(lq) > self.fits:
                 raise torch.OutOfMemoryError("too much")
-            return super().restore(lq)
+            return super().restore(lq, keys)
 
     photos = save(tmp_path / "in", p=GroupPhoto.of([(10, 20), (180, 150), (350, 30)]))
     restorer = Small()

@@ -3,6 +3,7 @@
 import itertools
 import json
 import struct
+from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 
@@ -215,7 +216,7 @@ def test_odd_sides_are_padded(tmp_path):
 
 
 class Inverter(IdentityRestorer):
-    def restore(self, lq: torch.Tensor) -> torch.Tensor:
+    def restore(self, lq: torch.Tensor, keys: Sequence[int] = ()) -> torch.Tensor:
         return -lq
 
 

@@ -14,11 +14,25 @@ from src.networks import CodeFormer, PatchDiscriminator, VqAutoencoder
 from src.settings.commands import TrainConfig
 from src.stages.cft import CftStage
 from src.stages.code_predictor import CodePredictorStage
+from src.stages.diffusion_prior import DiffusionPriorStage
 from src.stages.recogniser import RecogniserStage
+from src.stages.restoration_backbone import RestorationBackboneStage
 from src.stages.stage import Stage
 from src.stages.vqgan import VqganStage
 
-STAGES = ("vqgan", "code_predictor", "cft", "recogniser")
+STAGES = ("vqgan", "code_predictor", "cft", "recogniser", "diffusion_prior", "restoration_backbone")
+VARIANTS = {
+    **{stage: (stage,) for stage in STAGES},
+    "importance": (
+        "diffusion_prior",
+        "diffusion_prior.timestep_sampling=importance",
+        "diffusion_prior.process={steps: 4, schedule: cosine}",
+        "diffusion_prior.sample_steps=3",
+        "diffusion_prior.training.batch_size=16",
+    ),
+    "srcnn": ("restoration_backbone", "restoration_backbone.architecture=srcnn"),
+}
+"""Ways to train each stage: its name and overrides. So few timesteps that importance sampling leaves its uniform start."""
 
 OVERRIDES = [
     "scale.autoencoder.image_size=32",
@@ -34,6 +48,20 @@ OVERRIDES = [
     "scale.discriminator.layers=2",
     "scale.recogniser.width=8",
     "scale.recogniser.input_size=32",
+    "scale.diffusion_unet.width=8",
+    "scale.diffusion_unet.multipliers=[1,2,2]",
+    "scale.diffusion_unet.residual_blocks=[1,1,1]",
+    "scale.diffusion_unet.attention_sizes=[8]",
+    "scale.diffusion_unet.head_width=8",
+    "scale.diffusion_unet.norm_groups=4",
+    "scale.swinir.downscale=2",
+    "scale.swinir.width=12",
+    "scale.swinir.heads=[2,3]",
+    "scale.swinir.window=4",
+    "scale.swinir.up_width=8",
+    "scale.swinir.drop_path=0.5",
+    "scale.srcnn.width=8",
+    "scale.srcnn.depth=3",
     "vqgan.losses.adversarial_start=2",
     "vqgan.losses.perceptual=0",
     "vqgan.codebook.window=2",
@@ -43,6 +71,7 @@ OVERRIDES = [
     "cft.fused_sizes=[16]",
     "cft.training_fidelity=sampled",
     "cft.phases=[{until: 4, image_every: 1, fidelity: 1.0}, {until: 100, image_every: 2, fidelity: 1.3}]",
+    "diffusion_prior.sample_steps=3",
     *(f"{stage}.training.batch_size=4" for stage in STAGES),
 ]
 
@@ -74,10 +103,11 @@ class RandomFaces:
         return "0" * 64
 
 
-def small_config(stage: str, iterations: int = 6) -> TrainConfig:
-    """Configuration of a stage that trains for `iterations` batches of 4."""
+def small_config(variant: str, iterations: int = 6, *changes: str) -> TrainConfig:
+    """Configuration of one of `VARIANTS` that trains for `iterations` small batches."""
+    stage, *own = VARIANTS[variant]
     lengths = [f"{name}.training.iterations={iterations}" for name in STAGES]
-    return compose_train([*OVERRIDES, *lengths, f"stage={stage}"])
+    return compose_train([*OVERRIDES, *lengths, f"stage={stage}", *own, *changes])
 
 
 def small_stage(config: TrainConfig) -> Stage:
@@ -89,6 +119,10 @@ def small_stage(config: TrainConfig) -> Stage:
         return VqganStage(config.vqgan, scale, perceptual=None, seed=0)
     if config.stage == "recogniser":
         return RecogniserStage(config.recogniser, scale, identities=4, seed=0)
+    if config.stage == "diffusion_prior":
+        return DiffusionPriorStage(config.diffusion_prior, scale, seed=0)
+    if config.stage == "restoration_backbone":
+        return RestorationBackboneStage(config.restoration_backbone, scale, perceptual=None, seed=0)
     if config.stage == "code_predictor":
         return CodePredictorStage(config.code_predictor, scale, vqgan=vqgan, seed=0)
     predictor = CodeFormer(scale.autoencoder, scale.code_predictor, fused_sizes=())

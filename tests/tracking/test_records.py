@@ -127,6 +127,11 @@ def test_one_corrupt_record_does_not_hide_the_others(tmp_path: Path) -> None:
     assert any("seed" in problem for problem in found.problems)
 
 
+def test_knobs_of_every_kind_come_back(tmp_path: Path) -> None:
+    knobs = {"start": 400, "eta": 0.5, "solver": "ddim", "tiled": True, "seed": None}
+    assert read_record(write_record(tmp_path, replace(RECORD, knobs=knobs), None)).knobs == knobs
+
+
 def test_a_record_of_version_1_is_read_without_the_later_fields(tmp_path: Path) -> None:
     path = write_record(tmp_path, RECORD, None)
     data = json.loads(path.read_text())

@@ -12,7 +12,7 @@ function drawFrontier(view) {
   const inside = frontier.points.filter((point) => isInside(point, scales));
   for (const point of inside) labels.block(scales.x(point.distance), scales.y(point.identity), 4);
   drawFront(frame, frontier, scales);
-  drawArms(view, frame, inside, scales);
+  drawArms(view, frame, inside, scales, labels);
   drawReference(frame, frontier, scales, labels);
   labelFront(frontier, scales, labels);
   drawPoints(view, frame, box, inside, scales, labels);
@@ -83,13 +83,19 @@ function labelFront(frontier, { x, y }, labels) {
   );
 }
 
-function drawArms(view, frame, points, { x, y }) {
-  for (const series of view.series.values()) {
-    const own = points.filter((point) => point.arm === series.name && known(point.fidelity));
-    if (own.length < 2 || series.baseline) continue;
-    own.sort((a, b) => a.fidelity - b.fidelity);
+// Settings of one arm that differ in one knob alone are joined; w is named along the reference, another knob at both ends.
+function drawArms(view, frame, points, { x, y }, labels) {
+  const joined = points.filter((point) => known(point.line) && known(point.along));
+  joined.sort((a, b) => view.series.get(a.arm).number - view.series.get(b.arm).number);
+  for (const line of new Set(joined.map((point) => point.line))) {
+    const own = joined.filter((point) => point.line === line).sort((a, b) => a.along - b.along);
+    if (own.length < 2) continue;
+    const series = view.series.get(own[0].arm);
     const d = path(own.map((point) => [x(point.distance), y(point.identity)]));
     frame.root.append(svg("path", { class: `arm-line ${series.style}`, "data-arm": series.number, d }));
+    for (const end of own[0].knob === "fidelity" ? [] : [own[0], own.at(-1)]) {
+      labels.add(`${end.knob} ${end.along}`, x(end.distance), y(end.identity), "front-label");
+    }
   }
 }
 

@@ -16,6 +16,7 @@ function headline(view) {
         `${ranking.primary} ${ARROWS[primary.direction]} (${betterText(primary.direction)}), ${study.primarySource}`,
       ],
       ["Benchmark", benchmarkText(ranking.benchmark)],
+      ["Degradations", ranking.recipe],
       ["Made", originText(view)],
     ]),
     notes.length > 0 && folded(`How far this carries (${notes.length})`, list(notes)),
@@ -64,8 +65,10 @@ function originText(view) {
 
 function navigation(views, current) {
   if (views.length < 2) return null;
+  const titles = views.map((view) => `${view.study.study} · ${view.ranking?.benchmark.name ?? "no ranking"}`);
   const links = views.map((view, index) => {
-    const text = `${view.study.study} · ${view.ranking?.benchmark.name ?? "no ranking"}`;
+    const recipe = titles.indexOf(titles[index]) !== titles.lastIndexOf(titles[index]) && view.ranking?.benchmark.recipe;
+    const text = recipe ? `${titles[index]} · ${recipe}` : titles[index];
     return el("li", null, el("a", { href: `#view=${index}`, "aria-current": view === current ? "page" : null }, text));
   });
   return el("nav", { "aria-label": "Rankings" }, el("ul", null, links));

@@ -56,6 +56,7 @@ function shownRanking(view) {
     headline(view),
     rankingSection(view),
     charts.length > 0 && chartSection(view, charts),
+    view.study.figures.map(studyFigure),
     gallerySection(view),
     apartSection(view),
     definitions(view),

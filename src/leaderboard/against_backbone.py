@@ -1,0 +1,111 @@
+"""A refined face against what its restoration backbone alone makes of the same photograph, role by role."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Float
+
+from src.leaderboard.arm_label import BACKBONE
+from src.leaderboard.definition import direction_of, metric_for
+from src.leaderboard.row import Row, per_image_table
+from src.metrics.statistics import Direction, Interval, paired_bootstrap
+
+PIXEL_ERROR = "pixel_error"
+"""Root mean squared error of a face, as a share of the backbone's on the same face."""
+COMPARED_ROLES = ("perceptual", "identity", "distribution")
+
+
+@dataclass(frozen=True)
+class Compared:
+    """One role of one setting, beside the backbone alone."""
+
+    metric: str
+    direction: Direction
+    value: float
+    """Mean over the faces that both could be measured on; of a distance between sets of faces, the distance."""
+    backbone: float
+    """The same of the backbone alone; 1 of the pixel error."""
+    change: Interval | None
+    """Paired mean of `value` minus `backbone`; None of a distance."""
+
+    @property
+    def bounds(self) -> tuple[float, float] | None:
+        """The paired interval around `value`: it reaches `backbone` exactly if the change is not told from zero."""
+        change = self.change
+        return None if change is None else (self.backbone + change.low, self.backbone + change.high)
+
+    @property
+    def sign(self) -> int:
+        """1 for better than the backbone, -1 for worse, 0 for not told apart."""
+        if self.change is None or not self.change.excludes_zero():
+            return 0
+        return 1 if (self.change.mean < 0) == (self.direction == "lower") else -1
+
+
+def backbone_of(row: Row, rows: Sequence[Row]) -> Row | None:
+    """The row of the backbone that a row refines: trained as the same arm, restoring alone."""
+    arm = row.records[0].record.arm
+    own = (other for other in rows if other.ranked and other.restorer == BACKBONE)
+    return next((other for other in own if other.records[0].record.arm == arm), None)
+
+
+def compared(row: Row, backbone: Row, resamples: int, seed: int) -> dict[str, Compared]:
+    """By role: the pixel error, and `COMPARED_ROLES`; without those that either row lacks.
+
+    The pixel error is 10 ** ((PSNR of the backbone - PSNR) / 20), the ratio of the root mean squared errors of a face,
+    averaged over faces; over several seeds a face's error is their geometric mean.
+    """
+    pair = _Pair(row, backbone, *(per_image_table(each.records) for each in (row, backbone)))
+    found = {PIXEL_ERROR: _pixel_error(pair, resamples, seed)}
+    found |= {role: _role(role, pair, resamples, seed) for role in COMPARED_ROLES}
+    return {role: entry for role, entry in found.items() if entry is not None}
+
+
+@dataclass(frozen=True)
+class _Pair:
+    row: Row
+    backbone: Row
+    restored: pd.DataFrame
+    """Per-image values of the row."""
+    alone: pd.DataFrame
+    """Those of the backbone."""
+
+    def metric(self, role: str) -> str | None:
+        """The metric of a role, if both rows have it."""
+        metric = metric_for(self.row.records[0].record, role)
+        return metric if metric in self.row.cells and metric in self.backbone.cells else None
+
+    def faces(self, metric: str) -> Float[np.ndarray, "n 2"]:
+        """Values of both rows, a line a face that both could be measured on."""
+        if metric not in self.restored or metric not in self.alone:
+            return np.empty((0, 2))
+        columns = [self.restored[metric], self.alone[metric]]
+        return pd.concat(columns, axis=1, join="inner").dropna().to_numpy(dtype=np.float64)
+
+
+def _pixel_error(pair: _Pair, resamples: int, seed: int) -> Compared | None:
+    metric = pair.metric("psnr")
+    faces = np.empty((0, 2)) if metric is None else pair.faces(metric)
+    if metric is None or len(faces) == 0:
+        return None
+    ratio = 10 ** ((faces[:, 1] - faces[:, 0]) / 20)
+    change = paired_bootstrap(ratio, np.ones_like(ratio), resamples, seed)
+    return Compared(metric, "lower", 1 + change.mean, 1.0, change)
+
+
+def _role(role: str, pair: _Pair, resamples: int, seed: int) -> Compared | None:
+    metric = pair.metric(role)
+    if metric is None:
+        return None
+    ours, theirs = pair.row.cells[metric], pair.backbone.cells[metric]
+    direction = direction_of(ours.definition)
+    faces = pair.faces(metric)
+    if len(faces) > 0:
+        change = paired_bootstrap(faces[:, 0], faces[:, 1], resamples, seed)
+        reference = float(faces[:, 1].mean())
+        return Compared(metric, direction, reference + change.mean, reference, change)
+    if ours.value is None or theirs.value is None or ours.refused or theirs.refused:
+        return None
+    return Compared(metric, direction, ours.value, theirs.value, None)
