@@ -15,8 +15,9 @@ sweep: install
 quickstart: install
 	$(BIN)/python -m src.train +experiment=quickstart
 
+# A file of tests a process, one thread each: side by side they need half the time.
 test: install-dev lint
-	$(BIN)/python -m pytest
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses auto --maxprocesses 4 --dist loadfile
 
 lint: install-dev
 	$(BIN)/ruff format --check src tests experiments notebooks

@@ -7,7 +7,8 @@ from typing import Any
 from src.config.rules import at_least, choice, seed, within
 from src.config.validate import metrics_problems, severity_problems
 from src.degradation.chain import recipe_problems
-from src.restorers.knobs import DRAWING, foreign_settings
+from src.restorers.knobs import DRAWING, RESTORERS, foreign_settings
+from src.restorers.locate import PUBLISHED, resolve_checkpoints
 from src.restorers.sampling import sampling_combinations
 from src.settings.commands import EvaluateConfig
 from src.settings.errors import UserError
@@ -30,6 +31,7 @@ def fidelities(value: Any) -> list[Any]:
 
 
 def _problems(config: EvaluateConfig) -> Iterator[str]:
+    yield from choice("restorer", config.restorer, (*RESTORERS, EXTERNAL))
     if config.fidelity == []:
         yield "fidelity: [] must name at least one fidelity in [0, 1]"
     for weight in fidelities(config.fidelity):
@@ -43,6 +45,7 @@ def _problems(config: EvaluateConfig) -> Iterator[str]:
         yield f"root: {config.root!r} is used by restorer=external alone, and restorer is {config.restorer}"
     yield from foreign_settings(config.restorer, config.fidelity, config.adain, config.sampling)
     yield from _sampling(config)
+    yield from _files(config)
     yield from _names(config)
     yield from seed("seed", config.seed)
     if config.seed and config.restorer not in (EXTERNAL, *DRAWING):
@@ -64,6 +67,15 @@ def _sampling(config: EvaluateConfig) -> Iterator[str]:
     if config.restorer in DRAWING:
         try:
             sampling_combinations(config.sampling, config.restorer, [config.seed])
+        except UserError as error:
+            yield str(error)
+
+
+def _files(config: EvaluateConfig) -> Iterator[str]:
+    """Published ones are left to the job, in which one process fetches them for all."""
+    if PUBLISHED not in (config.checkpoint, config.sampling.backbone):
+        try:
+            resolve_checkpoints(config.restorer, config.checkpoint, config.sampling.backbone)
         except UserError as error:
             yield str(error)
 

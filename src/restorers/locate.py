@@ -18,10 +18,11 @@ PUBLISHED_NETWORK = {
 """Name of the authors' network, by restorer and network, where it is another."""
 SEARCH_WORDS = (PUBLISHED, "bundled")
 """Values of `checkpoint` that mean a backbone too."""
-MAKE_ONE = "train one with `python -m src.train +experiment=quickstart`"
+TRAINED_BY = {"diffusion_prior": "stage=diffusion_prior", "restoration_backbone": "arm=swinir"}
+"""What to train for a kind of network, where quickstart does not."""
 
 
-def resolve_checkpoint(text: str, kind: str, weights_dir: str | None = None) -> Path:
+def resolve_checkpoint(text: str, kind: str, weights_dir: str | None = None, key: str = "checkpoint") -> Path:
     """The weights file of a network of this kind, or of a published name.
 
     `text` is a weights file; a run folder, whose `weights/<kind>.safetensors` is taken; `published`, the authors' file,
@@ -34,15 +35,15 @@ def resolve_checkpoint(text: str, kind: str, weights_dir: str | None = None) -> 
     if text == PUBLISHED:
         return fetch_weights(kind, weights_dir)
     if text == "bundled" or text.startswith("bundled/"):
-        return _bundled(text, kind)
+        return _bundled(text, kind, key)
     path = Path(text).expanduser()
     if path.is_file():
         return path
     if not text or not path.is_dir():
         raise UserError(
-            f"checkpoint: {text or 'an empty path'} does not exist; give a run folder or a weights file, or {MAKE_ONE}"
+            f"{key}: {text or 'an empty path'} does not exist; give a run folder or a weights file, or {_make_one(kind)}"
         )
-    return _in_run(path, kind)
+    return _in_run(path, kind, key)
 
 
 def resolve_checkpoints(
@@ -56,11 +57,13 @@ def resolve_checkpoints(
         UserError: a file is missing, or the backbone is not given.
     """
     texts = dict.fromkeys(NETWORKS.get(restorer, ()), checkpoint)
+    keys = dict.fromkeys(texts, "checkpoint")
     if len(texts) > 1:
         texts["restoration_backbone"] = _backbone_text(checkpoint, backbone)
+        keys["restoration_backbone"] = "sampling.backbone"
+    published = PUBLISHED_NETWORK.get(restorer, {})
     return {
-        network: _of_network(text, network, PUBLISHED_NETWORK.get(restorer, {}), weights_dir)
-        for network, text in texts.items()
+        network: _of_network(text, network, published, weights_dir, keys[network]) for network, text in texts.items()
     }
 
 
@@ -73,38 +76,40 @@ def _backbone_text(checkpoint: str, backbone: str | None) -> str:
     return checkpoint if backbone is None else backbone
 
 
-def _of_network(text: str, network: str, published: dict[str, str], weights_dir: str | None) -> Path:
+def _of_network(text: str, network: str, published: dict[str, str], weights_dir: str | None, key: str) -> Path:
     if text != PUBLISHED:
-        return resolve_checkpoint(text, network, weights_dir)
+        return resolve_checkpoint(text, network, weights_dir, key)
     if published and network not in published:
         raise UserError(
-            f"sampling.backbone: the authors' {network} of this method is no network of this suite; give one of your own"
+            f"{key}: the authors' {network} of this method is no network of this suite; give one of your own"
         )
     return fetch_weights(published.get(network, network), weights_dir)
 
 
-def _in_run(folder: Path, kind: str) -> Path:
+def _make_one(kind: str) -> str:
+    return f"train one with `python -m src.train {TRAINED_BY.get(kind, '+experiment=quickstart')}`"
+
+
+def _in_run(folder: Path, kind: str, key: str) -> Path:
     for candidate in (folder / "weights" / f"{kind}.safetensors", folder / f"{kind}.safetensors"):
         if candidate.is_file():
             return candidate
     raise UserError(
-        f"checkpoint: the folder {folder} holds no weights/{kind}.safetensors; give the folder of a finished run, or "
-        f"{MAKE_ONE}"
+        f"{key}: the folder {folder} holds no weights/{kind}.safetensors; give the folder of a finished run, or "
+        f"{_make_one(kind)}"
     )
 
 
-def _bundled(text: str, kind: str) -> Path:
+def _bundled(text: str, kind: str, key: str) -> Path:
     stage = STAGE_OF_KIND.get(kind, kind)
     found = {path.parents[1].name: path for path in BUNDLED.glob(f"{stage}/*/weights/{kind}.safetensors")}
     if not found:
         raise UserError(
-            f"checkpoint: no {kind} weights are bundled with this copy; {MAKE_ONE}, and give its run folder"
+            f"{key}: no {kind} weights are bundled with this copy; {_make_one(kind)}, and give its run folder"
         )
     start = text.removeprefix("bundled").lstrip("/")
     fitting = [path for name, path in found.items() if name.startswith(start)]
     if len(fitting) != 1:
         choices = ", ".join(f"bundled/{name}" for name in sorted(found))
-        raise UserError(
-            f"checkpoint: {text} fits {len(fitting)} of the bundled {kind} weights; choose one of {choices}"
-        )
+        raise UserError(f"{key}: {text} fits {len(fitting)} of the bundled {kind} weights; choose one of {choices}")
     return fitting[0]

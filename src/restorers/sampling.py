@@ -43,9 +43,8 @@ class Sampling:
     """Side of the tiles in which larger faces are denoised, pixels; None takes them whole."""
 
     def __post_init__(self) -> None:
-        for key, value, allowed in (("solver", self.solver, SOLVERS), ("convention", self.convention, CONVENTIONS)):
-            if value not in allowed:
-                raise UserError(f"sampling.{key}: {value!r} is not one of {', '.join(allowed)}")
+        _one_of("solver", self.solver, SOLVERS)
+        _one_of("convention", self.convention, CONVENTIONS)
         self._check_counts()
         if self.eta is not None and self.solver != "ddim":
             raise UserError(
@@ -55,13 +54,9 @@ class Sampling:
             raise UserError(f"sampling.eta: {self.eta} must lie in [0, 1]; 0 adds no fresh noise, 1 that of DDPM")
 
     def _check_counts(self) -> None:
-        for key, value in (
-            ("start", self.start),
-            ("steps", self.steps),
-            ("tile", 1 if self.tile is None else self.tile),
-        ):
-            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-                raise UserError(f"sampling.{key}: {value!r} must be a whole number from 1 on")
+        for key, value in (("start", self.start), ("steps", self.steps), ("tile", self.tile)):
+            if value is not None:
+                _count(key, value)
         if self.steps > self.start:
             raise UserError(
                 f"sampling.steps: {self.steps} is not in 1 to {self.start}, since the chain begins at sampling.start "
@@ -83,17 +78,29 @@ class Sampling:
 
 def sampling_of(settings: SamplingSettings, kind: str, seed: int) -> Sampling:
     """The settings with the published values of the restorer `kind` where they are null; raises what `Sampling` raises."""
-    solver = PUBLISHED_SOLVER if settings.solver is None else settings.solver
+    solver = PUBLISHED_SOLVER if settings.solver is None else _one_of("solver", settings.solver, SOLVERS)
     steps = FAST_STEPS if solver in FAST_SOLVERS else PUBLISHED_STEPS[kind]
     return Sampling(
         solver=solver,
-        start=PUBLISHED_START[kind] if settings.start is None else settings.start,
-        steps=steps if settings.steps is None else settings.steps,
+        start=PUBLISHED_START[kind] if settings.start is None else _count("start", settings.start),
+        steps=steps if settings.steps is None else _count("steps", settings.steps),
         eta=_eta(settings, solver, kind),
         seed=seed,
         convention=settings.convention,
         tile=settings.tile,
     )
+
+
+def _one_of(key: str, value: Any, allowed: tuple[str, ...]) -> str:
+    if value not in allowed:
+        raise UserError(f"sampling.{key}: {value!r} is not one of {', '.join(allowed)}")
+    return str(value)
+
+
+def _count(key: str, value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+        raise UserError(f"sampling.{key}: {value!r} must be a whole number from 1 on")
+    return value
 
 
 def _eta(settings: SamplingSettings, solver: str, kind: str) -> float | None:

@@ -19,7 +19,6 @@ class UpstreamSettings:
     code_predictor: str
     recogniser: str
     diffusion_prior: str
-    restoration_backbone: str
 
 
 @dataclass(kw_only=True)

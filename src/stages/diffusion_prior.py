@@ -67,13 +67,15 @@ class DiffusionPriorStage(Stage):
         self.guard(scalars)
         self.descend(self.optimizers(), loss)
         self.average.update(self.network)
-        self.draws.record(self._of_all_ranks(timesteps), self._of_all_ranks(terms.loss.detach()))
+        if self.draws.remembers:
+            self.draws.record(self._of_all_ranks(timesteps), self._of_all_ranks(terms.loss.detach()))
         return scalars
 
     def _of_all_ranks(self, values: Tensor) -> Tensor:
+        """Values of the whole batch in the order of its places, of which every rank has its n-th ones."""
         gathered = self.all_gather(values)
         assert isinstance(gathered, Tensor)
-        return gathered
+        return gathered.view(-1, len(values)).T.flatten()
 
     def _loss(self, faces: Tensor, timesteps: Tensor, noise: Tensor) -> DenoisingLoss:
         if self.settings.objective == "simple":

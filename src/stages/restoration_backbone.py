@@ -31,8 +31,9 @@ def build_backbone(architecture: str, scale: ScaleSettings) -> nn.Module:
 
 
 def on_unit_range(network: nn.Module, faces: Image) -> Image:
-    """A backbone applied to faces in [-1, 1]; the result, around [-1, 1], is not clamped."""
-    return network((faces + 1) / 2) * 2 - 1
+    """A backbone applied to faces in [-1, 1]; the result, around [-1, 1], is float32 and not clamped."""
+    # In bfloat16 the step from [0, 1] to [-1, 1] would round dark tones away.
+    return network((faces + 1) / 2).float() * 2 - 1
 
 
 class RestorationBackboneStage(Stage):
@@ -63,7 +64,7 @@ class RestorationBackboneStage(Stage):
         self._seed_dropped_paths()
         restored = on_unit_range(self.network, batch["lq"])
         # The loss is that of faces in [0, 1], as published.
-        pixel = PIXEL_LOSSES[self.settings.pixel_loss]((restored.float() + 1) / 2, (batch["hq"].float() + 1) / 2)
+        pixel = PIXEL_LOSSES[self.settings.pixel_loss]((restored + 1) / 2, (batch["hq"].float() + 1) / 2)
         terms, loss = {"pixel": pixel.detach()}, pixel
         if self.perceptual is not None:
             distance = self.perceptual.network(restored, batch["hq"])

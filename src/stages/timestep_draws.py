@@ -32,7 +32,12 @@ class TimestepDraws(nn.Module):
             timesteps = uniform_timesteps(u, self._steps)
         return timesteps.to(device), torch.ones(len(keys), device=device)
 
-    def record(self, timesteps: Int64[Tensor, "..."], losses: Float[Tensor, "..."]) -> None:
-        """Remember the unweighted losses of all ranks, where the draws depend on them."""
+    @property
+    def remembers(self) -> bool:
+        """Whether the draws depend on the losses so far."""
+        return self.importance is not None
+
+    def record(self, timesteps: Int64[Tensor, "b"], losses: Float[Tensor, "b"]) -> None:
+        """Remember the unweighted losses of a batch, of all ranks, in the same order in each of them."""
         if self.importance is not None:
-            self.importance.record(timesteps.flatten(), losses.flatten())
+            self.importance.record(timesteps, losses)

@@ -27,6 +27,7 @@ from src.networks import CodeFormer
 from src.settings.commands import EvaluateConfig
 from src.settings.errors import UserError
 from src.tracking.records import SEVERITY_COLUMN, StoredRecord, read_records
+from tests.restorers.small_difface import save_run
 from tests.small_networks import AUTOENCODER, PREDICTOR
 
 SMALL = [
@@ -190,6 +191,65 @@ def trained_codeformer(tmp_path: Path) -> Path:
     return path
 
 
+@pytest.fixture(scope="module")
+def difface(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    """Words that name run folders of small networks."""
+    runs = save_run(tmp_path_factory.mktemp("runs"))
+    prior, backbone = runs["diffusion_prior"], runs["restoration_backbone"]
+    return ["restorer=difface", f"checkpoint={prior}", f"sampling.backbone={backbone}", "size=32"]
+
+
+def test_lists_of_sampling_settings_give_a_record_each(pairs: Path, difface: list[str], tmp_path: Path) -> None:
+    lists = ["sampling.solver=[ddim,unipc]", "sampling.start=[200,400]", "sampling.steps=2", "sampling.eta=[0,1]"]
+    records = evaluated(tmp_path, *difface, *lists, f"benchmark={pairs}", "seed=5")
+    found = [stored for stored in records if stored.record.arm == "difface"]
+    knobs = [stored.record.knobs for stored in found]
+    ddim = [{"solver": "ddim", "start": n, "steps": 2, "eta": eta, "seed": 5} for n in (200, 400) for eta in (0.0, 1.0)]
+    unipc = [{"solver": "unipc", "start": n, "steps": 2, "seed": 5} for n in (200, 400)]
+    assert sorted(knobs, key=str) == sorted(ddim + unipc, key=str)
+    assert {stored.folder.name for stored in found} >= {"ddim-n200-k2-e0-s5", "unipc-n400-k2-s5"}
+    assert len({stored.record.identity for stored in found}) == 1, "one network, one curve"
+    assert len({stored.record.metrics["psnr"].value for stored in found}) == len(found)
+    for stored in found:
+        assert set(stored.record.weights) == {"diffusion_prior", "restoration_backbone"}
+        assert stored.record.cost is not None
+        assert stored.record.cost.network_evaluations == 3
+
+
+def test_a_face_is_restored_the_same_in_batches_of_any_size(pairs: Path, difface: list[str], tmp_path: Path) -> None:
+    values = []
+    for batch_size in (1, COUNT):
+        words = [*difface, "sampling.steps=2", f"benchmark={pairs}", f"batch_size={batch_size}"]
+        values.append(arm(evaluated(tmp_path / str(batch_size), *words), "difface").per_image())
+    assert np.allclose(values[0].psnr, values[1].psnr, atol=0.01)
+
+
+def test_the_backbone_is_evaluated_alone(pairs: Path, difface: list[str], tmp_path: Path) -> None:
+    backbone = difface[2].removeprefix("sampling.backbone=")
+    words = ["restorer=difface_backbone", f"checkpoint={backbone}", "size=32", f"benchmark={pairs}"]
+    record = arm(evaluated(tmp_path, *words), "difface_backbone").record
+    assert (record.knobs, list(record.weights)) == ({}, ["restoration_backbone"])
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        ("sampling.start=1000", "sampling.start: 1000 is not in 1 to 999"),
+        ("sampling.start=0", "sampling.start: 0 must be a whole number from 1 on"),
+        ("sampling.steps=[20,401]", "sampling.steps: 401 is not in 1 to 400"),
+        ("sampling.backbone=null", "sampling.backbone: not given; checkpoint is the diffusion prior"),
+        ("sampling.backbone=nowhere", "sampling.backbone: nowhere does not exist"),
+        ("sampling.tile=17", "sampling.tile: 17 is no multiple of 2"),
+        ("fidelity=0.5", "fidelity: 0.5 is no setting of difface"),
+    ],
+)
+def test_a_mistake_of_sampling_is_one_sentence(words: str, sentence: str, difface: list[str], tmp_path: Path) -> None:
+    with pytest.raises(UserError) as caught:
+        evaluate_job(settings(*difface, words, f"run_store={tmp_path}"), [])
+    assert str(caught.value).startswith(sentence)
+    assert not (tmp_path / "studies").exists(), "nothing was written"
+
+
 WRONG = {
     "benchmark=nowhere": "benchmark: 'nowhere' is neither a folder, nor one in benchmarks, nor one of rendered",
     "restorer=external": "root: None is not a folder",
@@ -208,6 +268,8 @@ WRONG = {
     "restorer=bicubic fidelity=0.5": "fidelity: 0.5 is no setting of bicubic",
     "metrics.primary=psnr_of_luma": "metrics.primary: 'psnr_of_luma' is not one of",
     "restorer=gfpgan": "restorer: 'gfpgan' is not one of",
+    "sampling.start=100": "sampling.start: 100 is no setting of codeformer; leave it out, or take restorer=difface",
+    "checkpoint=nowhere": "checkpoint: nowhere does not exist",
     "restorer=identity": "size: not given, and identity takes faces of any",
     "restorer=identity size=32 metrics.primary=ssim metrics.measure=[psnr]": "metrics.primary: 'ssim' cannot be measured",
     "metrics.strict=true metrics.measure=[psnr,id_mobilefacenet] metrics.weights_dir=nowhere": "metrics.strict: 1 metrics",
@@ -234,7 +296,8 @@ def test_help_and_mistakes_do_not_load_torch(root: Path, tmp_path: Path) -> None
     watched = "import sys, runpy; sys.argv = ['evaluate', *sys.argv[1:]]\n"
     watched += "try: runpy.run_module('src.evaluate', run_name='__main__')\n"
     watched += "except SystemExit as end: print('status', end.code, 'torch' in sys.modules)"
-    for words, status in ((["fidelity=2"], "2"), (["fidelty=1"], "1"), (["--help"], "0")):
+    out_of_range = ["restorer=difface", "sampling.steps=500"]
+    for words, status in ((["fidelity=2"], "2"), (out_of_range, "2"), (["fidelty=1"], "1"), (["--help"], "0")):
         done = subprocess.run(
             [sys.executable, "-c", watched, *words],
             cwd=tmp_path,

@@ -22,6 +22,7 @@ from src.settings.restore import RestoreConfig
 from src.settings.scale import CodePredictorSize, VqAutoencoderSize
 from tests.commands.restore_settings import restore_config
 from tests.photos.group_photo import GroupPhoto
+from tests.restorers.small_difface import save_run
 
 AUTOENCODER = VqAutoencoderSize(
     image_size=64,
@@ -100,6 +101,31 @@ def test_the_report_says_what_was_done(tmp_path, run, capsys):
     }
 
 
+def test_difface_restores_aligned_faces_by_their_seed(tmp_path, capsys):
+    runs = save_run(tmp_path / "runs")
+    difface = {
+        "restorer": "difface",
+        "sampling.backbone": runs["restoration_backbone"],
+        "sampling.steps": 2,
+        "precision": "exact",
+    }
+    faces = add_faces(tmp_path / "in", "a.png", "b.png", side=32)
+    for name, changes in {"first": {}, "again": {"batch_size": 1}, "other": {"seed": 1}}.items():
+        assert restore(config(faces, tmp_path / name, runs["diffusion_prior"], **difface, **changes)) == 0
+    pictures = {
+        name: np.stack([read_rgb(tmp_path / name / "results" / face).astype(int) for face in ("a.png", "b.png")])
+        for name in ("first", "again", "other")
+    }
+    assert pictures["first"].shape == (2, 16, 16, 3)
+    assert np.abs(pictures["again"] - pictures["first"]).max() <= 1
+    assert np.abs(pictures["other"] - pictures["first"]).mean() > 2
+    report = json.loads((tmp_path / "other" / "restore.json").read_text())
+    assert report["knobs"] == {"solver": "ddim", "start": 400, "steps": 2, "eta": 0.5, "seed": 1}
+    assert set(report["weights_sha256"]) == set(report["checkpoints"]) == {"diffusion_prior", "restoration_backbone"}
+    assert report["network_evaluations"] == 3
+    assert "difface on cpu, fp32" in capsys.readouterr().err
+
+
 def test_the_grid_holds_input_and_result_side_by_side(tmp_path, run):
     faces = add_faces(tmp_path / "in", "a.png", "b.png")
     restore(config(faces, tmp_path / "out", run))
@@ -156,6 +182,12 @@ def test_nothing_readable_is_an_error_and_writes_nothing(tmp_path, run):
         ({"restorer": "gfpgan"}, "restorer: 'gfpgan' is not one of"),
         ({"upscale": 40}, "upscale: 40.0 must be 16 or less"),
         ({"detector": "yolo", "precision": "fp8"}, "detector: 'yolo' is not one of .*; precision: 'fp8' is not one of"),
+        ({"sampling.start": 100}, r"sampling\.start: 100 is no setting of codeformer; leave it out"),
+        ({"seed": 3}, "seed: 3 changes nothing, since codeformer draws nothing"),
+        ({"restorer": "difface", "fidelity": 0.5}, "fidelity: 0.5 is no setting of difface"),
+        ({"restorer": "difface", "sampling.steps": 401}, r"sampling\.steps: 401 is not in 1 to 400"),
+        ({"restorer": "difface", "sampling.start": "[1,2]"}, r"sampling\.start: \[1, 2\] must be a whole number"),
+        ({"restorer": "difface"}, r"sampling\.backbone: not given"),
         ({"only_center": True}, "only_center: has no meaning for aligned faces"),
         ({"detector_weights": "net.pth"}, r"detector_weights: net\.pth does not exist"),
         ({"background_weights": "net.pth"}, "background_weights: is used by background=realesrgan only"),

@@ -13,8 +13,10 @@ from src.config.compose import CONFIG_DIR, compose_train, typed
 from src.config.schema import register
 from src.config.validate import validate
 from src.degradation.recipes import joint_names, recipe_names
+from src.diffusion.process import PUBLISHED
 from src.settings.data import FolderSettings
 from src.settings.errors import UserError
+from src.settings.scale import SrcnnSize
 
 EXPERIMENTS = sorted(path.stem for path in (CONFIG_DIR / "experiment").glob("*.yaml"))
 RECIPES = (
@@ -22,6 +24,7 @@ RECIPES = (
     "cft.small_degradation",
     "cft.large_degradation",
     "recogniser.degradation",
+    "restoration_backbone.degradation",
     "benchmark.degradation",
 )
 
@@ -132,3 +135,25 @@ def test_paper512_has_the_published_sizes() -> None:
     assert tuple(scale.feature_transformation.all_sizes) == published.FUSED_SIZES
     assert scale.diffusion_unet == published.DIFFUSION_UNET512_SIZE
     assert scale.swinir == published.SWINIR_SIZE
+    assert scale.srcnn == SrcnnSize(downscale=8, width=64, depth=8)  # difface.md 2.4
+
+
+def test_paper512_trains_difface_as_published() -> None:
+    """difface.md 1.1, 3.1, 3.2 and 4."""
+    config = compose_train(["scale=paper512"])
+    prior, backbone = config.diffusion_prior, config.restoration_backbone
+    assert prior.process == PUBLISHED
+    assert (prior.objective, prior.bound_weight, prior.timestep_sampling) == ("hybrid", 1.0, "uniform")
+    assert (prior.training.batch_size, prior.training.ema_decay, prior.training.gradient_clip) == (64, 0.999, 0)
+    assert (backbone.architecture, backbone.pixel_loss, backbone.perceptual) == ("swinir", "l1", 0)
+    assert (backbone.training.iterations, backbone.training.batch_size) == (300_000, 32)
+    assert (backbone.training.ema_decay, backbone.training.gradient_clip) == (0, 0)
+    assert backbone.degradation.name == "difface"
+
+
+@pytest.mark.parametrize("arm", ["swinir", "srcnn"])
+@pytest.mark.parametrize("name", options("scale"))
+def test_an_arm_of_difface_names_its_architecture_at_every_scale(name: str, arm: str) -> None:
+    config = compose_train([f"scale={name}", f"arm={arm}"])
+    validate(config)
+    assert (config.stage, config.label, config.restoration_backbone.architecture) == ("restoration_backbone", arm, arm)

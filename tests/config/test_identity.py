@@ -125,7 +125,63 @@ def test_a_stage_without_upstream_ignores_the_arm_of_stage_three(stage: str) -> 
     assert of(f"stage={stage}", f"{stage}.training.iterations=9") != of(f"stage={stage}")
 
 
+ARM = {"swinir": "srcnn", "srcnn": "swinir"}
+"""The other one of each architecture."""
+
+
+@pytest.mark.parametrize("arm", ARM)
+def test_only_the_sizes_of_the_chosen_architecture_count(arm: str) -> None:
+    assert of(f"arm={arm}", f"scale.{ARM[arm]}.width=96") == of(f"arm={arm}")
+    assert of(f"arm={arm}", f"scale.{arm}.width=96") != of(f"arm={arm}")
+    assert of(f"arm={arm}") != of(f"arm={ARM[arm]}")
+
+
+@pytest.mark.parametrize(
+    ("arm", "override", "counts"),
+    [
+        ("swinir", "restoration_backbone.pixel_loss=l2", True),
+        ("swinir", "restoration_backbone.perceptual=0.1", True),
+        ("swinir", "restoration_backbone.degradation.steps.blur.sigma=[1,2]", True),
+        ("swinir", "benchmark.degradation.steps.blur.sigma=[1,2]", False),
+        ("swinir", "diffusion_prior.objective=simple", False),
+        ("swinir", "evaluation.difface.starts.start=[100]", False),
+        ("swinir", "upstream.diffusion_prior=train", False),
+    ],
+)
+def test_a_backbone_depends_on_its_own_settings_not_on_the_prior(arm: str, override: str, counts: bool) -> None:
+    assert (of(f"arm={arm}", override) != of(f"arm={arm}")) == counts
+
+
+@pytest.mark.parametrize(
+    ("override", "counts"),
+    [
+        ("diffusion_prior.objective=simple", True),
+        ("diffusion_prior.process.last_beta=0.01", True),
+        ("diffusion_prior.timestep_sampling=importance", True),
+        ("diffusion_prior.training.gradient_clip=2", True),
+        ("diffusion_prior.training.learning_rate.warmup=7", True),
+        ("scale.diffusion_unet.head_width=16", True),
+        ("scale.swinir.width=96", False),
+        ("restoration_backbone.pixel_loss=l2", False),
+        ("label=other", False),
+    ],
+)
+def test_a_prior_depends_on_its_own_settings(override: str, counts: bool) -> None:
+    assert (of("stage=diffusion_prior", override) != of("stage=diffusion_prior")) == counts
+
+
+@pytest.mark.parametrize("stage", ["vqgan", "code_predictor", "cft", "recogniser"])
+def test_settings_that_came_later_leave_older_runs_where_they_are(stage: str) -> None:
+    training = effective_config(compose_train([f"stage={stage}"]))[stage]["training"]
+    assert "gradient_clip" not in training
+    assert "warmup" not in training["learning_rate"]
+    for change in ("gradient_clip=1", "learning_rate.warmup=10"):
+        assert of(f"stage={stage}", f"{stage}.training.{change}") != of(f"stage={stage}")
+
+
 def test_run_name_is_readable() -> None:
     config: TrainConfig = compose_train(["seed=3", "arm=none"])
     assert run_name(config, "0123456789") == "tiny64-none-s3-0123456789"
     assert run_name(compose_train(["stage=vqgan"]), "0123456789") == "tiny64-s0-0123456789"
+    assert run_name(compose_train(["arm=srcnn"]), "0123456789") == "tiny64-srcnn-s0-0123456789"
+    assert run_name(compose_train(["stage=diffusion_prior"]), "0123456789") == "tiny64-s0-0123456789"

@@ -40,10 +40,35 @@ def test_sweep_parameters_are_texts(path: Path) -> None:
     assert all(isinstance(value, str) for value in params_of(path).values())
 
 
-def test_cft_sweep_has_a_job_for_every_arm() -> None:
+def arms_of(stage: str) -> list[str]:
+    """Every arm of the stage that conf/arm knows."""
+    found = (compose_train([f"arm={path.stem}"]) for path in sorted((CONFIG_DIR / "arm").glob("*.yaml")))
+    return [config.label for config in found if config.stage == stage]
+
+
+def test_cft_sweep_has_a_job_for_every_arm_of_its_stage() -> None:
     jobs = sweep_jobs(["+experiment=cft_sweep"])
     assert len(jobs) == 8
-    assert sorted(arms(jobs)) == sorted(path.stem for path in (CONFIG_DIR / "arm").glob("*.yaml"))
+    assert sorted(arms(jobs)) == sorted(arms_of("cft"))
+
+
+def test_difface_sweep_has_a_job_for_every_backbone_in_and_out_of_its_training_recipe() -> None:
+    configs = [compose_train([*job, "hydra.mode=RUN"]) for job in sweep_jobs(["+experiment=difface_sweep"])]
+    found = [(config.label, config.benchmark.degradation.name) for config in configs]
+    assert sorted(found) == [
+        (arm, name) for arm in arms_of("restoration_backbone") for name in ("difface", "second_order")
+    ]
+    assert {config.restoration_backbone.degradation.name for config in configs} == {"difface"}
+    assert all(config.restoration_backbone.architecture == config.label for config in configs)
+
+
+def test_the_comparison_trains_and_measures_both_methods_on_the_same_recipe() -> None:
+    jobs = sweep_jobs(["+experiment=compare_codeformer_difface"])
+    codeformer, difface = (compose_train([*job, "hydra.mode=RUN"]) for job in jobs)
+    assert (codeformer.stage, difface.stage) == ("cft", "restoration_backbone")
+    assert codeformer.benchmark == difface.benchmark
+    assert codeformer.code_predictor.degradation == difface.restoration_backbone.degradation
+    assert difface.restoration_backbone.degradation == difface.benchmark.degradation
 
 
 def test_the_command_line_wins_over_the_sweep_of_the_file() -> None:

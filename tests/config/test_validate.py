@@ -5,6 +5,7 @@ import re
 import pytest
 
 from src.config.compose import compose_train
+from src.config.identity import UPSTREAM_OF_STAGE
 from src.config.validate import validate
 from src.settings.errors import UserError
 
@@ -15,6 +16,8 @@ WRONG = {
     "scale.autoencoder.width=20": "scale.autoencoder.width: 20",
     "scale.code_predictor.heads=3": "scale.code_predictor.dim: 128",
     "vqgan.training.iterations=0": "vqgan.training.iterations: 0",
+    "vqgan.training.gradient_clip=-1": "vqgan.training.gradient_clip: -1",
+    "vqgan.training.learning_rate.warmup=-5": "vqgan.training.learning_rate.warmup: -5",
     "vqgan.training.ema_decay=1.5": "vqgan.training.ema_decay: 1.5",
     "vqgan.losses.pixel=-1": "vqgan.losses.pixel: -1",
     "vqgan.losses.perceptual_network=vgg": "vqgan.losses.perceptual_network: 'vgg'",
@@ -78,7 +81,7 @@ def test_a_single_problem_is_one_sentence(override: str, sentence: str) -> None:
 
 
 def test_a_global_batch_divides_by_the_devices_of_all_nodes() -> None:
-    sizes = [f"{stage}.training.batch_size=8" for stage in ("vqgan", "code_predictor", "cft", "recogniser")]
+    sizes = [f"{stage}.training.batch_size=8" for stage in UPSTREAM_OF_STAGE]
     validate(compose_train([*sizes, "trainer.devices=4", "trainer.num_nodes=2"]))
     with pytest.raises(UserError, match=r"vqgan\.training\.batch_size: 8 .*12"):
         validate(compose_train([*sizes, "trainer.devices=4", "trainer.num_nodes=3"]))

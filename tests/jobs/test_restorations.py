@@ -1,13 +1,16 @@
-"""Faces restored elsewhere are matched by name, and everything else is refused."""
+"""A restorer at work, and faces restored elsewhere, which are matched by name."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from src.data.benchmark import Benchmark
 from src.data.image_file import write_png
-from src.jobs.restorations import external_faces
+from src.jobs.restorations import RestorerAtWork, external_faces
+from src.restorers.identity import IdentityRestorer
 from src.settings.errors import UserError
 from tests.jobs.test_severity import benchmark_with
 
@@ -60,3 +63,27 @@ def test_a_face_of_another_size_is_refused_with_its_path(tmp_path: Path, benchma
         faces.batch([0, 2])
     with pytest.raises(UserError, match="is not a folder"):
         external_faces(tmp_path / "absent", benchmark)
+
+
+class Stamper(IdentityRestorer):
+    """Paints each face with its key, and remembers its batches."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.keys: list[list[int]] = []
+
+    def restore(self, lq: torch.Tensor, keys: Sequence[int] = ()) -> torch.Tensor:
+        self.keys.append(list(keys))
+        return torch.tensor(keys).view(-1, 1, 1, 1) / 127.5 - 1 + torch.zeros_like(lq)
+
+
+def test_a_face_is_restored_under_its_place_in_the_benchmark(benchmark: Benchmark) -> None:
+    restorer = Stamper()
+    work = RestorerAtWork(restorer, benchmark.lq, torch.device("cpu"))
+    assert work.megabytes is None
+    restored = torch.cat([work.batch([2, 0]), work.batch([1])])
+    assert restorer.keys == [[2, 0], [1]]
+    assert restored.dtype == torch.uint8
+    assert restored.flatten(1).float().mean(1).tolist() == [2, 0, 1]
+    assert len(work.seconds) == 2
+    assert min(work.seconds) > 0

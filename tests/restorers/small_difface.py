@@ -18,7 +18,9 @@ from src.restorers.sampling import Sampling
 from src.settings.difface import DiffusionProcessSettings
 from tests.small_networks import DIFFUSION_UNET, SRCNN, SWINIR
 
-SIDE = DIFFUSION_UNET.image_size
+PRIOR_SIZE = replace(DIFFUSION_UNET, image_size=16, multipliers=[1, 2], residual_blocks=[1, 1], attention_sizes=[8])
+"""A chain asks often, and every call of a block is checked in tests."""
+SIDE = PRIOR_SIZE.image_size
 SCHEDULE = noise_schedule(PUBLISHED)
 QUICK = {"solver": "ddim", "start": 400, "steps": 5, "eta": 0.5}
 
@@ -26,7 +28,7 @@ QUICK = {"solver": "ddim", "start": 400, "steps": 5, "eta": 0.5}
 def small_unet() -> DiffusionUnet:
     """No layer is zero, unlike at the start of a training."""
     torch.manual_seed(0)
-    network = DiffusionUnet(DIFFUSION_UNET)
+    network = DiffusionUnet(PRIOR_SIZE)
     for parameter in network.parameters():
         nn.init.normal_(parameter, std=0.1)
     return network.eval()
@@ -55,7 +57,7 @@ def faces(count: int = 3, side: int = SIDE) -> Tensor:
 
 def save_prior(path: Path, process: DiffusionProcessSettings = PUBLISHED, objective: str = "hybrid") -> Path:
     facts = {"process": json.dumps(asdict(process)), "objective": objective}
-    save_network(path, "diffusion_unet", small_unet(), {"diffusion_unet": asdict(DIFFUSION_UNET)}, facts)
+    save_network(path, "diffusion_unet", small_unet(), {"diffusion_unet": asdict(PRIOR_SIZE)}, facts)
     return path
 
 
@@ -84,7 +86,7 @@ class OneFacePrior(DiffusionUnet):
     """The exact prior of a population of one face: whatever it sees is that face, noised."""
 
     def __init__(self, face: Tensor) -> None:
-        super().__init__(DIFFUSION_UNET)
+        super().__init__(PRIOR_SIZE)
         self._face = face
 
     def forward(self, x_t: Tensor, t: Tensor) -> Tensor:

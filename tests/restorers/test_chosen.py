@@ -15,6 +15,7 @@ from src.restorers.chosen import ChosenRestorer, Setting
 from src.restorers.sampling import Sampling
 from src.settings.errors import UserError
 from tests.restorers.small_difface import (
+    PRIOR_SIZE,
     QUICK,
     difface,
     faces,
@@ -24,7 +25,7 @@ from tests.restorers.small_difface import (
     save_swinir,
     small_unet,
 )
-from tests.small_networks import DIFFUSION_UNET, SWINIR
+from tests.small_networks import SWINIR
 
 CPU = torch.device("cpu")
 QUICKLY = Setting(sampling=Sampling(**QUICK))
@@ -60,10 +61,10 @@ def test_every_file_is_hashed_once(files: dict[str, Path], monkeypatch: pytest.M
 
 
 def test_a_backbone_of_another_size_than_the_prior_is_refused(files: dict[str, Path], tmp_path: Path) -> None:
-    fitting = files | {"restoration_backbone": save_swinir(tmp_path / "fits.safetensors", 32)}
-    assert ChosenRestorer("difface", fitting).built(QUICKLY, CPU).image_size == 32
-    other = files | {"restoration_backbone": save_swinir(tmp_path / "other.safetensors", 64)}
-    with pytest.raises(UserError, match=r"sampling\.backbone: was trained at 64 px, the prior of checkpoint at 32 px"):
+    fitting = files | {"restoration_backbone": save_swinir(tmp_path / "fits.safetensors", 16)}
+    assert ChosenRestorer("difface", fitting).built(QUICKLY, CPU).image_size == 16
+    other = files | {"restoration_backbone": save_swinir(tmp_path / "other.safetensors", 32)}
+    with pytest.raises(UserError, match=r"sampling\.backbone: was trained at 32 px, the prior of checkpoint at 16 px"):
         ChosenRestorer("difface", other).built(QUICKLY, CPU)
 
 
@@ -87,7 +88,7 @@ def test_the_process_is_that_of_the_file(files: dict[str, Path], tmp_path: Path)
 
 
 def test_a_file_that_names_no_process_has_the_published_one_or_is_refused(tmp_path: Path) -> None:
-    size, path = {"diffusion_unet": asdict(DIFFUSION_UNET)}, tmp_path / "prior.safetensors"
+    size, path = {"diffusion_unet": asdict(PRIOR_SIZE)}, tmp_path / "prior.safetensors"
     save_network(path, "diffusion_unet", small_unet(), size, {"published": "difface_unet512"})
     loaded = prior_file.load_prior(path)
     assert (len(loaded.schedule), loaded.schedule.betas[-1], loaded.learned_variance) == (1000, 0.02, True)
@@ -101,7 +102,7 @@ def test_published_files_are_read_as_the_authors_networks(
     kind: str, prior: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Small networks stand in for those of 160 million parameters, whose layout test_published reads."""
-    networks = {prior: small_unet(), "difface_swinir": SwinIr(SWINIR)}
+    networks = {prior: small_unet(), "difface_swinir": SwinIr(replace(SWINIR, image_size=16))}
     for module in (prior_file, build_difface):
         monkeypatch.setattr(module, "load_published", lambda name, path: networks[name])
     files = {network: tmp_path / f"{network}.pth" for network in ("diffusion_prior", "restoration_backbone")}

@@ -11,6 +11,7 @@ from src.networks import DiffusionUnet
 from src.restorers.base import Restorer
 from src.restorers.difface import BackboneRestorer, DifFaceInpaintingRestorer, DifFaceRestorer
 from src.restorers.face_noise import FaceNoise
+from src.restorers.partial_chain import chain_of
 from src.restorers.precision import Precision
 from src.restorers.prior_file import LoadedPrior
 from src.settings.difface import SOLVERS
@@ -38,27 +39,35 @@ def eta_of(solver: str, eta: float = 0.5) -> float | None:
 
 @torch.no_grad()
 def by_hand(lq: Tensor, keys: list[int], eta: float, seed: int) -> Tensor:
-    """difface.md 1.3 and 1.4 with the grid "ddim250" and start index 100, in float64 but for the networks."""
+    """difface.md 1.3 and 1.4 with the grid "ddim25" and start index 10, in float64 but for the networks."""
     unet, noise = small_unet(), FaceNoise(seed, keys, SIDE, CPU)
-    alpha_bar = np.cumprod(1 - np.linspace(1e-4, 0.02, 1000))[::4]
+    alpha_bar = np.cumprod(1 - np.linspace(1e-4, 0.02, 1000))[::40]
     estimate = small_backbone()((lq + 1) / 2).double().clamp(0, 1) * 2 - 1
-    x = math.sqrt(alpha_bar[100]) * estimate + math.sqrt(1 - alpha_bar[100]) * noise.draw(0)
-    for index in reversed(range(100)):
+    x = math.sqrt(alpha_bar[10]) * estimate + math.sqrt(1 - alpha_bar[10]) * noise.draw(0)
+    for index in reversed(range(10)):
         now, before = alpha_bar[index], alpha_bar[index - 1] if index else 1.0
-        epsilon = unet(x.float(), torch.full((len(x),), 4 * index))[:, :3].double()
+        epsilon = unet(x.float(), torch.full((len(x),), 40 * index))[:, :3].double()
         x0 = (x / math.sqrt(now) - math.sqrt(1 / now - 1) * epsilon).clamp(-1, 1)
         sigma = eta * math.sqrt((1 - before) / (1 - now)) * math.sqrt(1 - now / before)
         x = math.sqrt(before) * x0 + math.sqrt(1 - before - sigma**2) * epsilon
-        x = x + sigma * noise.draw(100 - index) if index else x
+        x = x + sigma * noise.draw(10 - index) if index else x
     return x.clamp(-1, 1).float()
 
 
-def test_the_defaults_are_the_published_pipeline() -> None:
-    published = difface(start=400, steps=100, eta=0.5, seed=3)
-    found, expected = published.restore(faces(2), [5, 9]), by_hand(faces(2), [5, 9], eta=0.5, seed=3)
+@pytest.mark.parametrize("eta", [0.0, 0.5, 1.0])
+def test_the_published_convention_is_the_published_pipeline(eta: float) -> None:
+    found = difface(steps=10, eta=eta, seed=3).restore(faces(2), [5, 9])
+    expected = by_hand(faces(2), [5, 9], eta, seed=3)
     torch.testing.assert_close(found, expected, rtol=0, atol=1e-4)
-    textbook = difface(start=400, steps=100, eta=0.5, seed=3, convention="textbook").restore(faces(2), [5, 9])
+    textbook = difface(steps=10, eta=eta, seed=3, convention="textbook").restore(faces(2), [5, 9])
     assert (textbook - expected).abs().mean() > 0.01, "the quirks of the software count"
+
+
+def test_the_default_asks_where_the_published_script_does() -> None:
+    chain = chain_of(SCHEDULE, sampling(steps=100))
+    assert chain.timesteps == tuple(range(396, -1, -4))
+    assert chain.start == 400
+    assert chain_of(SCHEDULE, sampling(steps=100, convention="textbook")).timesteps[0] == 400
 
 
 @pytest.mark.parametrize("convention", ["published", "textbook"])
@@ -146,35 +155,36 @@ def test_a_variance_that_was_not_trained_is_not_used(learned: bool) -> None:
 
 def test_inpainting_keeps_what_is_known_to_the_bit_and_fills_what_is_black() -> None:
     truth, lq = torch.full((1, 3, SIDE, SIDE), 0.25), faces().clamp(min=-0.99)
-    lq[:, :, 8:20, 10:16] = -1
-    lq[0, :2, 3, 3] = -1  # two channels do not make black
+    lq[:, :, 4:10, 5:8] = -1
+    lq[0, :2, 2, 2] = -1  # two channels do not make black
     prior = LoadedPrior(OneFacePrior(truth), SCHEDULE, learned_variance=True)
     chosen = sampling(start=480, steps=12, eta=1.0)
     restorer = DifFaceInpaintingRestorer(prior, BackboneRestorer(small_backbone(), None), chosen)
     restored = restorer.restore(lq, KEYS)
     missing = torch.zeros(SIDE, SIDE, dtype=torch.bool)
-    missing[8:20, 10:16] = True
+    missing[4:10, 5:8] = True
     assert torch.equal(restored[..., ~missing], lq[..., ~missing])
-    torch.testing.assert_close(restored[..., missing], torch.full((3, 3, 72), 0.25), rtol=0, atol=1e-4)
+    torch.testing.assert_close(restored[..., missing], torch.full((3, 3, 18), 0.25), rtol=0, atol=1e-4)
     assert restorer.name == "difface_inpainting"
 
 
 def test_the_known_pixels_guide_what_is_filled() -> None:
     lq = faces(1).clamp(min=-0.99)
-    lq[:, :, 8:20, 10:16] = -1
+    lq[:, :, 4:10, 5:8] = -1
     other = lq.clone()
-    other[:, :, 20:24] *= -0.9
+    other[:, :, 10:14] *= -0.9
     restorer = DifFaceInpaintingRestorer(small_prior(), BackboneRestorer(small_backbone(), None), sampling(steps=12))
-    filled = [restorer.restore(face, [0])[..., 8:20, 10:16] for face in (lq, other)]
+    filled = [restorer.restore(face, [0])[..., 4:10, 5:8] for face in (lq, other)]
     assert (filled[0] - filled[1]).abs().max() > 1e-3
 
 
 def test_the_backbone_alone_is_its_network_between_0_and_1() -> None:
     network, lq = small_backbone(), faces()
     with torch.no_grad():
-        network.tail[-1].bias += 0.5
+        network.tail[-1].bias[:] = torch.tensor([0.9, 0.5, 0.1])
+        network.tail[-1].weight *= 20
         output = network((lq + 1) / 2)
-    assert output.max() > 1 or output.min() < 0, "the clamp counts"
+    assert output.max() > 1 > 0 > output.min(), "the clamp counts"
     restorer = BackboneRestorer(network, 64)
     assert isinstance(restorer, Restorer)
     torch.testing.assert_close(restorer.restore(lq), output.clamp(0, 1) * 2 - 1)
@@ -198,17 +208,17 @@ def test_precisions_agree_as_far_as_their_format_allows() -> None:
 def test_what_the_process_does_not_have_is_refused_with_the_range() -> None:
     with pytest.raises(UserError, match=r"sampling\.start: 1000 is not in 1 to 999, the noising steps of this prior"):
         difface(start=1000)
-    with pytest.raises(UserError, match=r"sampling\.tile: 18 is no multiple of 4"):
-        difface(tile=18)
+    with pytest.raises(UserError, match=r"sampling\.tile: 17 is no multiple of 2"):
+        difface(tile=17)
     with pytest.raises(ValueError, match="2 keys for 3 faces"):
         difface().restore(faces(), [0, 1])
 
 
 def test_larger_faces_are_denoised_whole_or_in_tiles() -> None:
-    lq = faces(1, side=48)
-    whole, tiled = difface().restore(lq, [0]), difface(tile=32).restore(lq, [0])
+    lq = faces(1, side=24)
+    whole, tiled = difface().restore(lq, [0]), difface(tile=16).restore(lq, [0])
     assert tiled.shape == whole.shape == lq.shape
     assert not torch.equal(whole, tiled)
-    torch.testing.assert_close(difface(tile=48).restore(lq, [0]), whole, rtol=0, atol=1e-4)
-    with pytest.raises(UserError, match=r"sampling\.tile: 64 is more than the 48 px of a face"):
-        difface(tile=64).restore(lq, [0])
+    torch.testing.assert_close(difface(tile=24).restore(lq, [0]), whole, rtol=0, atol=1e-4)
+    with pytest.raises(UserError, match=r"sampling\.tile: 32 is more than the 24 px of a face"):
+        difface(tile=32).restore(lq, [0])

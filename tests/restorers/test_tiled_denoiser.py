@@ -1,5 +1,7 @@
 """Tiles: what is local is reproduced, and no seam shows where a tile ends."""
 
+from itertools import pairwise
+
 import pytest
 import torch
 from torch import Tensor
@@ -37,7 +39,7 @@ def test_tiles_cover_a_face_evenly_and_overlap_by_a_quarter(side: int) -> None:
         return state
 
     TiledDenoiser(place, 32)(torch.arange(side).float().expand(1, 1, 32, side), torch.tensor([0]))
-    strides = [later - earlier for earlier, later in zip(seen, seen[1:], strict=False)]
+    strides = [later - earlier for earlier, later in pairwise(seen)]
     assert seen[0] == 0
     assert seen[-1] + 32 == side
     assert all(0 < stride <= 32 * (1 - OVERLAP) for stride in strides)

@@ -1,6 +1,7 @@
 """Settings and faces small enough to train a stage in a second."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytorch_lightning as pl
@@ -17,7 +18,7 @@ from src.stages.code_predictor import CodePredictorStage
 from src.stages.diffusion_prior import DiffusionPriorStage
 from src.stages.recogniser import RecogniserStage
 from src.stages.restoration_backbone import RestorationBackboneStage
-from src.stages.stage import Stage
+from src.stages.stage import Batch, Stage
 from src.stages.vqgan import VqganStage
 
 STAGES = ("vqgan", "code_predictor", "cft", "recogniser", "diffusion_prior", "restoration_backbone")
@@ -26,9 +27,9 @@ VARIANTS = {
     "importance": (
         "diffusion_prior",
         "diffusion_prior.timestep_sampling=importance",
-        "diffusion_prior.process={steps: 4, schedule: cosine}",
-        "diffusion_prior.sample_steps=3",
-        "diffusion_prior.training.batch_size=16",
+        "diffusion_prior.process={steps: 2, schedule: cosine}",
+        "diffusion_prior.sample_steps=1",
+        "diffusion_prior.training.batch_size=8",
     ),
     "srcnn": ("restoration_backbone", "restoration_backbone.architecture=srcnn"),
 }
@@ -72,6 +73,7 @@ OVERRIDES = [
     "cft.training_fidelity=sampled",
     "cft.phases=[{until: 4, image_every: 1, fidelity: 1.0}, {until: 100, image_every: 2, fidelity: 1.3}]",
     "diffusion_prior.sample_steps=3",
+    "diffusion_prior.training.learning_rate.warmup=0",
     *(f"{stage}.training.batch_size=4" for stage in STAGES),
 ]
 
@@ -131,13 +133,30 @@ def small_stage(config: TrainConfig) -> Stage:
     return CftStage(config.cft, scale, vqgan=vqgan, predictor=predictor, discriminator=critic, perceptual=None, seed=0)
 
 
-def small_data(config: TrainConfig) -> FaceDataModule:
+def small_data(config: TrainConfig, source: RandomFaces | None = None) -> FaceDataModule:
     """The stage's stream over random faces."""
     training = getattr(config, config.stage).training
-    faces = DegradedFaces(RandomFaces(), degradation_plan(config), Sampling(0, 0.5, Stop()))
+    faces = DegradedFaces(source or RandomFaces(), degradation_plan(config), Sampling(0, 0.5, Stop()))
     return FaceDataModule(
         faces, batch_size=training.batch_size, iterations=training.iterations, seed=0, workers=0, channels_last=False
     )
+
+
+def small_batch(config: TrainConfig) -> Batch:
+    """The first batch of the stage's stream."""
+    data = small_data(config)
+    return data.on_after_batch_transfer(next(iter(data.loader(start=0, rank=0, world_size=1))), 0)
+
+
+class Terms(pl.Callback):
+    """Keeps the terms of every iteration."""
+
+    def __init__(self) -> None:
+        self.of_iteration: list[dict[str, float]] = []
+
+    def on_train_batch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: Any) -> None:
+        assert isinstance(pl_module, Stage)
+        self.of_iteration.append({name: value.item() for name, value in pl_module.scalars.items()})
 
 
 def small_trainer(folder: Path, *callbacks: pl.Callback, **changes: object) -> pl.Trainer:

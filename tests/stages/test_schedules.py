@@ -1,6 +1,7 @@
 """Learning rates and stage III's schedule against the fact sheet's numbers."""
 
 import math
+from dataclasses import replace
 
 import pytest
 
@@ -36,3 +37,19 @@ def test_published_stage_three_schedule(paper) -> None:
     assert is_image_iteration(phases, 120_015)
     assert phase_of(phases, 120_015).fidelity == 1.3
     assert sum(is_image_iteration(phases, t) for t in range(120_001, 150_001)) == 2_000
+
+
+def test_published_schedules_of_difface(paper) -> None:
+    """difface.md 3.1: linear warm-up to 1e-4, then constant; 3.2: cosine from 5e-5 to 5e-6."""
+    prior, backbone = paper.diffusion_prior.training, paper.restoration_backbone.training
+    found = [learning_rate_at(prior.learning_rate, t, prior.iterations) for t in (1, 2_500, 10_000, 10_001, 800_000)]
+    assert found == pytest.approx([1e-8, 2.5e-5, 1e-4, 1e-4, 1e-4])
+    found = [learning_rate_at(backbone.learning_rate, t, backbone.iterations) for t in (1, 150_001, 300_001)]
+    assert found == pytest.approx([5e-5, 2.75e-5, 5e-6])
+
+
+def test_warmup_multiplies_the_schedule() -> None:
+    rate = compose_train(["vqgan.training.learning_rate.warmup=4"]).vqgan.training.learning_rate
+    without = replace(rate, warmup=0)
+    shares = [learning_rate_at(rate, t, 100) / learning_rate_at(without, t, 100) for t in range(1, 8)]
+    assert shares == pytest.approx([0.25, 0.5, 0.75, 1, 1, 1, 1])

@@ -4,12 +4,22 @@ import copy
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import pytorch_lightning as pl
 import torch
 
 from src.stages.stage import NotFiniteError, Stage
-from tests.stages.small import STAGES, VARIANTS, small_config, small_data, small_stage, small_trainer
+from tests.stages.small import (
+    STAGES,
+    VARIANTS,
+    RandomFaces,
+    Terms,
+    small_config,
+    small_data,
+    small_stage,
+    small_trainer,
+)
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:The 'train_dataloader' does not have many workers", "ignore:.*ran out of batches.*"
@@ -101,3 +111,52 @@ def test_a_loss_that_is_not_finite_stops_the_training_and_is_named(name: str, tm
         next(p for p in stage.network.parameters() if p.requires_grad).fill_(float("nan"))
     with pytest.raises(NotFiniteError, match=rf"{name}: .*(pixel|token|margin|mse).* at iteration 1"):
         small_trainer(tmp_path).fit(stage, datamodule=small_data(config))
+
+
+@pytest.mark.parametrize("name", ["diffusion_prior", "srcnn"])
+def test_the_gradient_of_a_step_is_shortened_to_the_greatest_norm(name: str, tmp_path: Path) -> None:
+    def norm(limit: float) -> float:
+        stage_key = VARIANTS[name][0]
+        config = small_config(name, 1, f"{stage_key}.training.gradient_clip={limit}")
+        stage = small_stage(config)
+        small_trainer(tmp_path).fit(stage, datamodule=small_data(config))
+        return torch.stack([weight.grad.norm() for weight in stage.network.parameters()]).norm().item()
+
+    free = norm(0.0)
+    assert norm(2 * free) == pytest.approx(free)
+    assert norm(free / 8) == pytest.approx(free / 8, rel=1e-4)
+
+
+class DarkFaces(RandomFaces):
+    """Noise in which there is something to learn: its mean."""
+
+    def image(self, index: int) -> np.ndarray:
+        return super().image(index) // 4
+
+
+@pytest.mark.parametrize("name", ["diffusion_prior", "srcnn", "restoration_backbone"])
+def test_the_objective_of_difface_falls(name: str, tmp_path: Path) -> None:
+    stage_key, term = VARIANTS[name][0], "mse" if name == "diffusion_prior" else "pixel"
+    rate = f"{stage_key}.training.learning_rate"
+    config = small_config(name, 30, f"{rate}.initial=3e-3", f"{rate}.kind=constant")
+    terms = Terms()
+    small_trainer(tmp_path, terms).fit(small_stage(config), datamodule=small_data(config, DarkFaces()))
+    curve = [found[term] for found in terms.of_iteration]
+    assert len(curve) == 30
+    assert sum(curve[-5:]) < 0.8 * sum(curve[:5])
+
+
+@pytest.mark.parametrize("name", ["diffusion_prior", "restoration_backbone", "srcnn"])
+def test_bfloat16_trains_float32_weights_on_nearly_the_same_loss(name: str, tmp_path: Path) -> None:
+    config = small_config(name, iterations=2)
+
+    def trained(precision: str) -> tuple[Stage, list[dict[str, float]]]:
+        stage, terms = small_stage(config), Terms()
+        small_trainer(tmp_path, terms, precision=precision).fit(stage, datamodule=small_data(config))
+        return stage, terms.of_iteration
+
+    (_, full), (stage, half) = trained("32-true"), trained("bf16-mixed")
+    assert {weight.dtype for weight in stage.parameters()} == {torch.float32}
+    assert half != full
+    for found, expected in zip(half, full, strict=True):
+        assert found == pytest.approx(expected, rel=0.03)

@@ -1,4 +1,4 @@
-"""Two gloo processes of every stage end with the same weights."""
+"""Two gloo processes end with the same weights, and those of DifFace's stages are the weights that one process trains."""
 
 import os
 import subprocess
@@ -6,15 +6,37 @@ import sys
 from pathlib import Path
 
 import pytest
+import torch
 
-from tests.stages.small import STAGES
+from tests.stages.small import STAGES, small_config, small_data, small_stage, small_trainer
+from tests.stages.two_ranks import ITERATIONS
+
+pytestmark = pytest.mark.filterwarnings("ignore:The 'train_dataloader' does not have many workers")
 
 
-@pytest.mark.parametrize("stage", STAGES)
-def test_ranks_stay_in_sync(stage: str, tmp_path: Path, root: Path) -> None:
-    command = [sys.executable, "-W", "ignore", "-m", "tests.stages.two_ranks", stage, str(tmp_path)]
+def hashes(variant: str, folder: Path, root: Path) -> list[str]:
+    """Hash of the weights of each of two ranks."""
+    command = [sys.executable, "-W", "ignore", "-m", "tests.stages.two_ranks", variant, str(folder)]
     environment = os.environ | {"OMP_NUM_THREADS": "1", "MASTER_ADDR": "127.0.0.1"}
     done = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, timeout=240)
     assert done.returncode == 0, done.stderr[-2000:]
-    hashes = [(tmp_path / f"{stage}-{rank}.txt").read_text() for rank in (0, 1)]
-    assert hashes[0] == hashes[1]
+    return [(folder / f"{variant}-{rank}.txt").read_text() for rank in (0, 1)]
+
+
+@pytest.mark.parametrize("stage", [stage for stage in STAGES if stage != "diffusion_prior"])
+def test_ranks_stay_in_sync(stage: str, tmp_path: Path, root: Path) -> None:
+    first, second = hashes(stage, tmp_path, root)
+    assert first == second
+
+
+@pytest.mark.parametrize("variant", ["diffusion_prior", "importance", "srcnn"])
+def test_two_processes_train_what_one_does(variant: str, tmp_path: Path, root: Path) -> None:
+    """Timesteps and noise belong to a place in the global batch, and so does the history of the losses."""
+    first, second = hashes(variant, tmp_path, root)
+    assert first == second
+    config = small_config(variant, iterations=ITERATIONS)
+    stage = small_stage(config)
+    start = {key: value.clone() for key, value in stage.network.state_dict().items()}
+    small_trainer(tmp_path).fit(stage, datamodule=small_data(config))
+    assert max((value - start[key]).abs().max() for key, value in stage.network.state_dict().items()) > 1e-3
+    torch.testing.assert_close(torch.load(tmp_path / f"{variant}.pt"), stage.state_dict(), rtol=1e-4, atol=2e-5)

@@ -1,6 +1,6 @@
-"""Trains one stage on two processes; each rank writes its weights' hash.
+"""Trains one of `VARIANTS` on two processes; each rank writes its weights' hash, the first one the weights too.
 
-Run: python -m tests.stages.two_ranks <stage> <dir>
+Run: python -m tests.stages.two_ranks <variant> <dir>
 """
 
 import hashlib
@@ -12,6 +12,8 @@ from pytorch_lightning.strategies import DDPStrategy
 
 from tests.stages.small import small_config, small_data, small_stage, small_trainer
 
+ITERATIONS = 5
+
 
 def weights_hash(module: torch.nn.Module) -> str:
     """SHA-256 over all parameters; batch statistics differ by rank, as published (unsynchronised BatchNorm)."""
@@ -21,14 +23,16 @@ def weights_hash(module: torch.nn.Module) -> str:
     return digest.hexdigest()
 
 
-def main(stage_name: str, folder: Path) -> None:
+def main(variant: str, folder: Path) -> None:
     torch.set_num_threads(1)
-    config = small_config(stage_name, iterations=5)
+    config = small_config(variant, iterations=ITERATIONS)
     stage = small_stage(config)
     strategy = DDPStrategy(find_unused_parameters=True, process_group_backend="gloo")
     trainer = small_trainer(folder, devices=2, strategy=strategy)
     trainer.fit(stage, datamodule=small_data(config))
-    (folder / f"{stage_name}-{trainer.global_rank}.txt").write_text(weights_hash(stage))
+    (folder / f"{variant}-{trainer.global_rank}.txt").write_text(weights_hash(stage))
+    if trainer.is_global_zero:
+        torch.save(stage.state_dict(), folder / f"{variant}.pt")
 
 
 if __name__ == "__main__":
