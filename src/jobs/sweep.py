@@ -55,9 +55,13 @@ def plan(overrides: Sequence[str]) -> list[tuple[list[str], TrainConfig]]:
     return jobs
 
 
+TOLD_OTHERWISE = ("arm=", "seed=", "hydra.", "benchmark.", "degradation@benchmark.")
+"""Beginnings of overrides that give no other arm."""
+
+
 def record_label(config: TrainConfig, overrides: Sequence[str], shared: Sequence[str]) -> str:
-    """The arm's name, with what else was swept besides the arm."""
-    swept = [text for text in overrides if text not in shared and not text.startswith(("arm=", "seed=", "hydra."))]
+    """The arm's name, with what else was swept besides arm, seed and benchmark, which its records tell themselves."""
+    swept = [text for text in overrides if text not in shared and not text.startswith(TOLD_OTHERWISE)]
     return ",".join([config.label, *swept]).replace("/", ".").replace("'", "")
 
 
@@ -68,7 +72,8 @@ def launch_job(config: TrainConfig, overrides: list[str], number: int) -> float:
 
     shared = [text for text in overrides if all(text in job for job in PROGRESS.jobs)]
     label = record_label(config, overrides, shared)
-    print(f"\n[{number + 1}/{len(PROGRESS.jobs)}] {label}{_time_left(number)}", flush=True)
+    job = " ".join(text for text in overrides if text not in shared)
+    print(f"\n[{number + 1}/{len(PROGRESS.jobs)}] {job or label}{_time_left(number)}", flush=True)
     status = run_training([*overrides, *([f"label='{label}'"] if label != config.label else [])])
     if status != 0:
         PROGRESS.failed.append(label)

@@ -1,5 +1,6 @@
 """A sweep is a list of jobs, each of which composes and is valid before the first one starts."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -8,8 +9,10 @@ from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
 from src.config.compose import CONFIG_DIR, compose_train, sweep_jobs
+from src.config.identity import effective_config
 from src.config.validate import validate
-from src.jobs.sweep import plan
+from src.jobs.subjects import record_stem
+from src.jobs.sweep import plan, record_label
 from src.settings.errors import UserError
 
 FILES = sorted((CONFIG_DIR / "experiment").glob("*.yaml"))
@@ -42,8 +45,8 @@ def test_sweep_parameters_are_texts(path: Path) -> None:
 
 def arms_of(stage: str) -> list[str]:
     """Every arm of the stage that conf/arm knows."""
-    found = (compose_train([f"arm={path.stem}"]) for path in sorted((CONFIG_DIR / "arm").glob("*.yaml")))
-    return [config.label for config in found if config.stage == stage]
+    files = sorted((CONFIG_DIR / "arm").glob("*.yaml"))
+    return [path.stem for path in files if yaml.safe_load(path.read_text())["stage"] == stage]
 
 
 def test_cft_sweep_has_a_job_for_every_arm_of_its_stage() -> None:
@@ -124,3 +127,13 @@ def test_jobs_are_written_as_hydra_writes_them() -> None:
 def test_a_wrong_job_is_named_before_any_starts(sweep: str, words: str) -> None:
     with pytest.raises(UserError, match=words):
         plan([sweep])
+
+
+def test_a_swept_benchmark_makes_no_other_arm() -> None:
+    jobs = sweep_jobs(["+experiment=difface_sweep"])
+    shared = [text for text in jobs[0] if all(text in job for job in jobs)]
+    labels = [record_label(compose_train([*job, "hydra.mode=RUN"]), job, shared) for job in jobs]
+    assert labels == ["swinir", "swinir", "srcnn", "srcnn"]
+    configs = [compose_train([*job, "hydra.mode=RUN"]) for job in jobs]
+    assert len({record_stem(config) for config in configs}) == 4
+    assert len({json.dumps(effective_config(config), sort_keys=True) for config in configs}) == 2
