@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
@@ -36,8 +37,9 @@ STAGES_WITH_ARMS = ("cft", "restoration_backbone")
 def effective_config(config: TrainConfig) -> dict[str, Any]:
     """The part of the configuration that can change the weights of `config.stage`: no paths, logging, hardware or labels."""
     settings = _canonical(getattr(config, config.stage))
-    if config.stage == "cft" and config.cft.training_fidelity == "fixed":
-        settings.pop("sampled_fidelity")
+    for holder, names in _idle(config, settings):
+        for name in names:
+            holder.pop(name)
     sized = SIZES_OF_STAGE[config.stage]
     if config.stage == "restoration_backbone":
         sized = (config.restoration_backbone.architecture,)
@@ -63,6 +65,23 @@ def _canonical(stage: Any) -> dict[str, Any]:
         if holder[name] == 0:
             holder.pop(name)
     return settings
+
+
+def _idle(config: TrainConfig, settings: dict[str, Any]) -> Iterator[tuple[dict[str, Any], tuple[str, ...]]]:
+    """Settings of the stage that change nothing under its other settings, as the mapping that holds them and their names."""
+    if config.stage == "cft" and config.cft.training_fidelity == "fixed":
+        yield settings, ("sampled_fidelity",)
+    if config.stage == "diffusion_prior":
+        prior = config.diffusion_prior
+        yield settings, ("sample_steps",)
+        if prior.flip_probability is None:
+            yield settings, ("flip_probability",)
+        if prior.objective == "simple":
+            yield settings, ("bound_weight",)
+        if prior.process.schedule == "cosine":
+            yield settings["process"], ("first_beta", "last_beta")
+    if config.stage == "restoration_backbone" and config.restoration_backbone.perceptual == 0:
+        yield settings, ("perceptual_network",)
 
 
 def _content(data: dict[str, Any]) -> dict[str, Any]:

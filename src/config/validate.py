@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from itertools import pairwise
 
+from src.config.arms import arms_of_stage, stage_of_arm
 from src.config.identity import UPSTREAM_OF_STAGE
 from src.config.rules import at_least, choice, ordered, positive, seed, unit_pair, within
 from src.config.validate_difface import difface_problems
@@ -36,6 +37,7 @@ def _problems(config: TrainConfig) -> Iterator[str]:
     yield from choice("stage", config.stage, tuple(UPSTREAM_OF_STAGE))
     yield from seed("seed", config.seed)
     yield from _names(config)
+    yield from _arm(config)
     yield from _scale(config.scale)
     yield from _data(config.data)
     world_size = config.trainer.devices * config.trainer.num_nodes
@@ -94,6 +96,13 @@ def _names(config: TrainConfig) -> Iterator[str]:
     for key, value in (("study", config.study), ("label", config.label)):
         if not value or "/" in value:
             yield f"{key}: {value!r} names a folder; it must not be empty or contain a slash"
+
+
+def _arm(config: TrainConfig) -> Iterator[str]:
+    """A backbone under the name of another stage's arm would stand in its place in a comparison."""
+    if config.stage == "restoration_backbone" and stage_of_arm(config.label) not in (None, config.stage):
+        arms = ", ".join(arms_of_stage(config.stage))
+        yield f"stage: {config.stage} is trained by its arms, not by arm={config.label}; write arm=<one of {arms}>"
 
 
 def _data(data: DataSettings) -> Iterator[str]:

@@ -6,6 +6,7 @@ from src.config.rules import at_least, choice, positive, seed, within
 from src.settings.commands import TrainConfig
 from src.settings.difface import (
     ARCHITECTURES,
+    CONVENTIONS,
     OBJECTIVES,
     PIXEL_LOSSES,
     SCHEDULES,
@@ -27,14 +28,19 @@ def difface_problems(config: TrainConfig) -> Iterator[str]:
     yield from _srcnn(config.scale)
     yield from _prior(config.diffusion_prior)
     yield from _backbone(config.restoration_backbone)
-    for name, grid in config.evaluation.difface.items():
+    for name, grid in config.evaluation.difface.items() if config.stage == "restoration_backbone" else ():
         yield from _grid(f"evaluation.difface.{name}", grid, config.diffusion_prior.process.steps)
+    for name in ("diffusion_unet", "swinir"):
+        if (side := getattr(config.scale, name).image_size) != config.scale.image_size:
+            yield f"scale.{name}.image_size: {side} must be that of the scale, {config.scale.image_size}"
 
 
 def _prior(prior: DiffusionPriorSettings) -> Iterator[str]:
     yield from _process(prior.process)
     yield from choice("diffusion_prior.objective", prior.objective, OBJECTIVES)
     yield from choice("diffusion_prior.timestep_sampling", prior.timestep_sampling, TIMESTEP_SAMPLINGS)
+    if prior.flip_probability is not None:
+        yield from within("diffusion_prior.flip_probability", prior.flip_probability, 0.0, 1.0)
     yield from positive("diffusion_prior.bound_weight", prior.bound_weight)
     yield from within("diffusion_prior.sample_steps", prior.sample_steps, 1, prior.process.steps - 1)
 
@@ -67,10 +73,12 @@ def _grid(key: str, grid: SamplingGrid, process_steps: int) -> Iterator[str]:
         yield from choice(f"{key}.solver", solver, SOLVERS)
     for start in grid.start:
         yield from within(f"{key}.start", start, 1, process_steps - 1)
+    least = 2 if grid.convention == "published" else 1
     for steps in grid.steps:
-        yield from within(f"{key}.steps", steps, 1, min(grid.start, default=process_steps))
+        yield from within(f"{key}.steps", steps, least, min(grid.start, default=process_steps))
     for eta in grid.eta:
         yield from within(f"{key}.eta", eta, 0.0, 1.0)
+    yield from choice(f"{key}.convention", grid.convention, CONVENTIONS)
     for number in grid.seed:
         yield from seed(f"{key}.seed", number)
 
@@ -110,4 +118,6 @@ def _srcnn(scale: ScaleSettings) -> Iterator[str]:
     size = scale.srcnn
     if size.downscale < 2 or size.downscale & (size.downscale - 1) or scale.image_size % max(size.downscale, 1):
         yield f"scale.srcnn.downscale: {size.downscale} must be a power of 2 from 2 on that divides {scale.image_size}"
+    elif size.width % size.downscale**2:
+        yield f"scale.srcnn.width: {size.width} must be a multiple of downscale squared, {size.downscale**2}"
     yield from at_least("scale.srcnn.depth", size.depth, 2)

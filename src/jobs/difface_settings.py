@@ -1,17 +1,22 @@
 """The sampling settings at which the evaluation of a training runs DifFace."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from itertools import product
 
 from src.restorers.sampling import Sampling
+from src.settings.commands import TrainConfig
 from src.settings.difface import SamplingGrid
 
 
-def sampling_settings(grids: Mapping[str, SamplingGrid]) -> list[Sampling]:
-    """Every combination of every grid, once; eta counts for DDIM alone."""
-    return list(dict.fromkeys(setting for grid in grids.values() for setting in _combinations(grid)))
+def sampling_settings(config: TrainConfig) -> list[Sampling]:
+    """Every combination of every grid that is meant for the benchmark's recipe, once; eta counts for DDIM alone."""
+    recipe = None if config.benchmark.root is not None else config.benchmark.degradation.name
+    grids = [grid for grid in config.evaluation.difface.values() if not grid.recipes or recipe in grid.recipes]
+    return list(dict.fromkeys(setting for grid in grids for setting in _combinations(grid)))
 
 
 def _combinations(grid: SamplingGrid) -> Iterator[Sampling]:
     for solver, start, steps, eta, seed in product(grid.solver, grid.start, grid.steps, grid.eta, grid.seed):
-        yield Sampling(solver, start, steps, eta if solver == "ddim" else None, seed)
+        own_eta = eta if solver == "ddim" else None
+        convention = grid.convention if solver in ("ddim", "ddpm") else "published"
+        yield Sampling(solver, start, steps, own_eta, seed, convention)

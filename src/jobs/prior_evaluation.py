@@ -57,7 +57,7 @@ def evaluate_prior(config: TrainConfig, run: StoredRun, device: torch.device) ->
     """
     prior = load_prior(run.weights_file("diffusion_prior")).to(device)
     benchmark = load_benchmark(config)
-    curve = _curve(prior, benchmark, device)
+    curve = _curve(prior, benchmark, device, config.evaluation.batch_size)
     samples = SampledFaces(prior, config.diffusion_prior.sample_steps, benchmark.size, device)
     metrics = replace(config.metrics, measure=DISTRIBUTION, leave_out=[], primary=None)
     suite = build_suite(metrics, faces_of(benchmark), metric_context(metrics, device, cache_folder(config), None))
@@ -82,9 +82,16 @@ def _noise(indices: Sequence[int], side: int, device: torch.device) -> Tensor:
     return keyed_noise([SampleKey(0, 0, index) for index in indices], NOISE, side, device)
 
 
-def _curve(prior: LoadedPrior, benchmark: Benchmark, device: torch.device) -> dict[int, float]:
-    faces = to_network(channels_first(benchmark.clean_faces()).to(device))
-    return denoising_curve(prior.schedule, prior.network, faces, _noise(range(len(faces)), benchmark.size, device))
+def _curve(prior: LoadedPrior, benchmark: Benchmark, device: torch.device, batch_size: int) -> dict[int, float]:
+    """Mean over the benchmark's faces."""
+    clean = benchmark.clean_faces()
+    totals: dict[int, float] = {}
+    for start in range(0, len(clean), batch_size):
+        indices = range(start, min(start + batch_size, len(clean)))
+        faces = to_network(channels_first(clean[start : indices.stop]).to(device))
+        part = denoising_curve(prior.schedule, prior, faces, _noise(indices, benchmark.size, device))
+        totals = {timestep: totals.get(timestep, 0.0) + error * len(indices) for timestep, error in part.items()}
+    return {timestep: total / len(clean) for timestep, total in totals.items()}
 
 
 def _write_samples(path: Path, faces: Faces) -> None:

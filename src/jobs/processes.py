@@ -36,14 +36,14 @@ def child_environment() -> dict[str, str]:
     return inherited | {PARENT_VARIABLE: str(os.getpid())}
 
 
-def train_upstream(overrides: Sequence[str], stage: str) -> None:
-    """Train `stage` under the overrides of the job that needs it.
+def train_upstream(overrides: Sequence[str], stage: str, seed: int) -> None:
+    """Train `stage` with `seed` under the other overrides of the job that needs it.
 
     Raises:
         UserError: the training failed.
     """
     print(f"upstream {stage}: not in the run store, training it first", flush=True)
-    kept = [text for text in overrides if not text.startswith(("stage=", "study="))]
-    status = run_training([*kept, f"stage={stage}", "study=upstream"])
+    kept = [text for text in overrides if not text.startswith(("stage=", "study=", "seed="))]
+    status = run_training([*kept, f"stage={stage}", f"seed={seed}", "study=upstream"])
     if status != 0:
         raise UserError(f"upstream.{stage}: its training ended with exit status {status}; the reason is printed above")

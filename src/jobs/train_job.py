@@ -148,7 +148,8 @@ def _choices(stage: Stage) -> dict[str, str]:
 def _prepare_folder(config: TrainConfig, folder: Path, status: RunStatus) -> None:
     if not config.resume:
         (folder / "checkpoints" / "last.ckpt").unlink(missing_ok=True)
-        (folder / "train_log.jsonl").unlink(missing_ok=True)
+        for name in ("train_log.jsonl", "denoising_curve.jsonl"):
+            (folder / name).unlink(missing_ok=True)
     write_status(folder, status)
     (folder / "config.json").write_text(json.dumps(effective_config(config), indent=2) + "\n")
 
@@ -231,11 +232,11 @@ def _log_weights(config: TrainConfig, run: StoredRun, logger: WandbLogger) -> No
 
 def _write_measured(run: StoredRun, measured: Measured) -> None:
     """The numbers once more beside the weights, for the card of a bundled checkpoint."""
-    numbers = {
-        f"{stored.record.arm}/{stored.folder.name}": {
-            name: metric.value for name, metric in stored.record.metrics.items()
-        }
-        for stored in measured.records
-    }
-    with atomic_path(run.folder / "measured.json") as temporary:
+    path = run.folder / "measured.json"
+    numbers = json.loads(path.read_text()) if path.is_file() else {}
+    for stored in measured.records:
+        # Folders tell benchmarks apart, on which a run may be measured one after the other.
+        where = "/".join(stored.folder.parts[stored.folder.parts.index("records") + 1 :])
+        numbers[where] = {name: metric.value for name, metric in stored.record.metrics.items()}
+    with atomic_path(path) as temporary:
         temporary.write_text(json.dumps(numbers, indent=2) + "\n")

@@ -30,7 +30,7 @@ def training_data(config: TrainConfig, source: FaceSource, codes: CodeTargets | 
     """The stream of the configured stage over the faces of its training split."""
     training, trainer = getattr(config, config.stage).training, config.trainer
     plan = degradation_plan(config)
-    sampling = Sampling(config.seed, config.data.flip_probability, damage_policy(config.data.on_damaged))
+    sampling = Sampling(config.seed, _flip_probability(config), damage_policy(config.data.on_damaged))
     on_device = trainer.degradation == "device"
     return FaceDataModule(
         CleanFaces(source, sampling, codes) if on_device else DegradedFaces(source, plan, sampling, codes),
@@ -41,6 +41,11 @@ def training_data(config: TrainConfig, source: FaceSource, codes: CodeTargets | 
         channels_last=trainer.channels_last,
         device_degradation=DeviceDegradation(plan, config.seed) if on_device else None,
     )
+
+
+def _flip_probability(config: TrainConfig) -> float:
+    own = config.diffusion_prior.flip_probability if config.stage == "diffusion_prior" else None
+    return config.data.flip_probability if own is None else own
 
 
 def code_targets(config: TrainConfig, source: FaceSource, upstreams: Upstreams) -> CodeTargets | None:

@@ -24,14 +24,15 @@ WEIGHTS_OF_STAGE = {
 MEASURED_BY_VERIFICATION = ("recogniser", "diffusion_prior")
 """Stages whose networks restore nothing, so that no benchmark can measure them."""
 
+SHARED_SEED = 0
 CONFIG_FILE = "config.json"
 """The effective configuration, in the run's folder."""
 
 SEARCHED = ("auto", "bundled", "train")
 """Choices of `upstream.*` that are searched for; another value is the path of a run folder."""
 
-TrainMissing = Callable[[str], None]
-"""Trains the named stage to the end, in a process of its own."""
+TrainMissing = Callable[[str, int], None]
+"""Trains the named stage with a seed to the end, in a process of its own."""
 
 
 _fingerprints: dict[str, str] = {}
@@ -58,10 +59,13 @@ def needs_prior(config: TrainConfig) -> bool:
 
 def needed_stages(config: TrainConfig) -> tuple[str, ...]:
     """Stages whose networks the training or the evaluation of `config.stage` uses."""
-    measured_with = (("diffusion_prior",) if needs_prior(config) else ()) + (
-        ("recogniser",) if needs_recogniser(config) else ()
-    )
-    return UPSTREAM_OF_STAGE[config.stage] + measured_with
+    return UPSTREAM_OF_STAGE[config.stage] + measured_with(config)
+
+
+def measured_with(config: TrainConfig) -> tuple[str, ...]:
+    """Stages that the evaluation alone uses; their seed is `SHARED_SEED`, so that seeds of a study are measured alike."""
+    prior = ("diffusion_prior",) if needs_prior(config) else ()
+    return prior + (("recogniser",) if needs_recogniser(config) else ())
 
 
 @dataclass
@@ -97,7 +101,10 @@ class Upstreams:
 
     def identity_of(self, stage: str) -> str:
         """Identity of the run of `stage` under this configuration."""
-        return identity(effective_config(replace(self.config, stage=stage)), self.ingredients(stage))
+        config = replace(self.config, stage=stage)
+        if stage in measured_with(self.config):
+            config = replace(config, seed=SHARED_SEED)
+        return identity(effective_config(config), self.ingredients(stage))
 
     def _resolve(self, stage: str) -> StoredRun:
         choice = getattr(self.config.upstream, stage)
@@ -111,7 +118,7 @@ class Upstreams:
                     f"upstream.{stage}: bundled, but the repository carries no {stage} for scale {self.config.scale.name}, "
                     f"this data and these settings; use upstream.{stage}=auto to train one"
                 )
-            self.train_missing(stage)
+            self.train_missing(stage, SHARED_SEED if stage in measured_with(self.config) else self.config.seed)
             found = self._search(stage, wanted, "train")
         if found is None:
             raise UserError(
@@ -178,7 +185,8 @@ def _check_sizes(key: str, run: StoredRun, config: TrainConfig) -> None:
         return
     found = json.loads(path.read_text()).get("scale", {})
     expected = effective_config(config)["scale"]
-    shared = set(SIZES_OF_STAGE[config.stage]) & set(SIZES_OF_STAGE[run.status.stage])
+    # The prior shares no network with the backbone, but the faces.
+    shared = {"image_size"} | set(SIZES_OF_STAGE[config.stage]) & set(SIZES_OF_STAGE[run.status.stage])
     differing = sorted(name for name in shared if found.get(name) != expected[name])
     if differing:
         raise UserError(

@@ -45,10 +45,17 @@ class Compared:
 
 
 def backbone_of(row: Row, rows: Sequence[Row]) -> Row | None:
-    """The row of the backbone that a row refines: trained as the same arm, restoring alone."""
-    arm = row.records[0].record.arm
-    own = (other for other in rows if other.ranked and other.restorer == BACKBONE)
-    return next((other for other in own if other.records[0].record.arm == arm), None)
+    """The row of the backbone that a row refines, restoring alone: the same weights, else trained as the same arm."""
+    alone = [other for other in rows if other.ranked and other.restorer == BACKBONE]
+    same_weights = (other for other in alone if _weights(row) and _weights(other) == _weights(row))
+    same_arm = (other for other in alone if other.records[0].record.arm == row.records[0].record.arm)
+    return next(same_weights, None) or next(same_arm, None)
+
+
+def _weights(row: Row) -> set[str]:
+    """SHA-256 of the backbones of all seeds."""
+    found = {stored.record.weights.get("restoration_backbone") for stored in row.records}
+    return {sha for sha in found if sha is not None}
 
 
 def compared(row: Row, backbone: Row, resamples: int, seed: int) -> dict[str, Compared]:

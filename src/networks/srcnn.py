@@ -50,15 +50,19 @@ class SrcnnSameResolution(nn.Module):
         self.body = _body(size.width, size.depth)
         self.tail = nn.Sequential(*_enlargement(size.width, halvings))
 
+    @property
+    def stride(self) -> int:
+        """Number of which the sides of an image must be multiples."""
+        return self.size.downscale
+
     def forward(self, image: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b 3 h w"]:
         """Restore faces in [0, 1]; the output aims at [0, 1] but is unbounded.
 
-        Raises ValueError unless the sides are multiples of `downscale`.
+        Raises ValueError unless the sides are multiples of `stride`.
         """
-        downscale = self.size.downscale
-        if image.shape[2] % downscale or image.shape[3] % downscale:
+        if image.shape[2] % self.stride or image.shape[3] % self.stride:
             raise ValueError(
-                f"expected sides that are multiples of {downscale}, got an image of {image.shape[2]} x {image.shape[3]}"
+                f"expected sides that are multiples of {self.stride}, got an image of {image.shape[2]} x {image.shape[3]}"
             )
         return self.tail(self.body(self.head(image)))
 

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import torch
-from torch import nn
 
 from src.checkpoints.network_file import is_network_file, load_network
 from src.checkpoints.published import load_published
@@ -30,7 +29,7 @@ def build_backbone_restorer(path: Path, device: torch.device, precision: Precisi
     return BackboneRestorer(network.to(device), image_size, precision)
 
 
-def _load_backbone(path: Path) -> tuple[nn.Module, int | None]:
+def _load_backbone(path: Path) -> tuple[SwinIr | SrcnnSameResolution, int | None]:
     network = load_network(path).network if is_network_file(path) else load_published("difface_swinir", path)
     if isinstance(network, SwinIr):
         return network, network.size.image_size

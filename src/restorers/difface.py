@@ -4,11 +4,13 @@ from collections.abc import Sequence
 
 import torch
 from jaxtyping import Bool, Float
-from torch import Tensor, nn
+from torch import Tensor
 
 from src.diffusion.error_contraction import transition
 from src.diffusion.inpainting import KnownPixels
 from src.diffusion.sampler import Correction
+from src.networks.srcnn import SrcnnSameResolution
+from src.networks.swinir import SwinIr
 from src.restorers.face_noise import FaceNoise
 from src.restorers.knobs import Knobs
 from src.restorers.partial_chain import chain_of, sampler_of
@@ -28,8 +30,11 @@ class BackboneRestorer:
     network_evaluations = 1
     knobs: Knobs
 
-    def __init__(self, network: nn.Module, image_size: int | None, precision: Precision = EXACT) -> None:
-        self._network = precision.ordered(network)
+    def __init__(
+        self, network: SwinIr | SrcnnSameResolution, image_size: int | None, precision: Precision = EXACT
+    ) -> None:
+        precision.ordered(network)
+        self._network = network
         self._precision = precision
         self.image_size = image_size
         self.knobs = {}
@@ -41,23 +46,36 @@ class BackboneRestorer:
 
     @torch.inference_mode()
     def restore(self, lq: Faces, keys: Sequence[int] = ()) -> Faces:
-        """The estimate f(y), clamped to [-1, 1]; the network itself works on [0, 1]."""
+        """The estimate f(y), clamped to [-1, 1]; the network itself works on [0, 1].
+
+        Raises:
+            UserError: the network does not take faces of this side.
+        """
+        refuse_side(lq, self._network.stride, "the restoration backbone")
         with self._precision.autocast(lq.device):
             estimate = self._network((lq + 1) / 2)
         return estimate.float().clamp(0, 1) * 2 - 1
 
 
+def refuse_side(faces: Faces, stride: int, network: str) -> None:
+    """Raises UserError unless the faces are square and their side is a multiple of `stride`."""
+    height, width = faces.shape[-2:]
+    if height != width or width % stride:
+        raise UserError(f"size: {network} takes square faces of a multiple of {stride} px, not {width} x {height}")
+
+
 class DifFaceRestorer:
     """The backbone's estimate, noised to step N = `start`, and brought back by the prior in `steps` evaluations.
 
-    With `convention` published and DDIM, the published pipeline (difface.md 1.4). Noise depends on the seed and on the
-    faces' keys alone.
+    With `convention` published and DDIM, the published pipeline for faces of the prior's size (difface.md 1.4). Noise
+    depends on the seed and on the faces' keys alone.
 
     Raises:
         UserError: the prior's process has no such `start`, or its network no such `tile`.
     """
 
     name = "difface"
+    image_size: int | None
 
     def __init__(
         self,
@@ -71,7 +89,7 @@ class DifFaceRestorer:
         self._chain = chain_of(prior.schedule, sampling)
         self._sampler = sampler_of(prior.schedule, sampling)
         self._denoiser = self._predict if sampling.tile is None else self._tiled(sampling.tile)
-        self.image_size: int | None = prior.network.size.image_size
+        self.image_size = None if sampling.tile is not None else prior.network.size.image_size
 
     @property
     def knobs(self) -> Knobs:
@@ -90,7 +108,12 @@ class DifFaceRestorer:
 
     @torch.inference_mode()
     def restore(self, lq: Faces, keys: Sequence[int] = ()) -> Faces:
-        """The restored faces, clamped to [-1, 1]. Raises ValueError unless there is a key for each face."""
+        """The restored faces, clamped to [-1, 1].
+
+        Raises:
+            ValueError: there is not a key for each face.
+            UserError: the networks do not take faces of this side.
+        """
         return self._sampled(self._backbone.restore(lq, keys), keys, None)
 
     def _sampled(self, estimate: Faces, keys: Sequence[int], correct: Correction | None) -> Faces:
@@ -98,6 +121,8 @@ class DifFaceRestorer:
             raise ValueError(
                 f"{len(keys)} keys for {len(estimate)} faces: each face needs one, which its noise is made of"
             )
+        if self._sampling.tile is None:
+            refuse_side(estimate, self._prior.network.stride, "the diffusion prior")
         noise = FaceNoise(self._sampling.seed, keys, estimate.shape[-1], estimate.device)
         state = transition(self._prior.schedule, estimate, self._chain.start, noise.draw(0))
         return self._sampler.sample(self._denoiser, state, self._chain, noise, correct).clamp(-1, 1)
@@ -117,7 +142,7 @@ class DifFaceInpaintingRestorer(DifFaceRestorer):
     """Fills the exactly black pixels of a face and keeps every other as it is (difface.md 1.5).
 
     Each estimate of the clean face takes the known pixels before it is used. The published estimator, LaMa, is not part
-    of this suite: any backbone trained to fill can stand in its place.
+    of this suite, nor is a recipe that paints black: a backbone that fills has to come from elsewhere.
     """
 
     name = "difface_inpainting"

@@ -62,9 +62,12 @@ def resolve_checkpoints(
         texts["restoration_backbone"] = _backbone_text(checkpoint, backbone)
         keys["restoration_backbone"] = "sampling.backbone"
     published = PUBLISHED_NETWORK.get(restorer, {})
-    return {
-        network: _of_network(text, network, published, weights_dir, keys[network]) for network, text in texts.items()
+    # The backbone first: where it cannot be had, the prior need not be fetched.
+    found = {
+        network: _of_network(texts[network], network, published, weights_dir, keys[network])
+        for network in reversed(texts)
     }
+    return {network: found[network] for network in texts}
 
 
 def _backbone_text(checkpoint: str, backbone: str | None) -> str:

@@ -6,7 +6,7 @@ from itertools import product
 from typing import Any
 
 from src.restorers.knobs import Knobs
-from src.settings.difface import SOLVERS, SamplingSettings
+from src.settings.difface import CONVENTIONS, SOLVERS, SamplingSettings
 from src.settings.errors import UserError
 
 PUBLISHED_SOLVER = "ddim"
@@ -17,7 +17,6 @@ PUBLISHED_STEPS = {"difface": 100, "difface_inpainting": 120}
 FAST_STEPS = 20
 """Evaluations of a fast solver where none are given."""
 FAST_SOLVERS = ("dpm_solver_pp", "unipc")
-CONVENTIONS = ("published", "textbook")
 
 
 @dataclass(frozen=True)
@@ -46,6 +45,11 @@ class Sampling:
         _one_of("solver", self.solver, SOLVERS)
         _one_of("convention", self.convention, CONVENTIONS)
         self._check_counts()
+        if self.convention == "published" and self.steps == 1 and self.solver not in FAST_SOLVERS:
+            raise UserError(
+                "sampling.steps: 1 would ask the network at no noise at all, since the published convention begins one step "
+                f"below the start; take 2 to {self.start}, or sampling.convention=textbook"
+            )
         if self.eta is not None and self.solver != "ddim":
             raise UserError(
                 f"sampling.eta: {self.eta} is no setting of {self.solver}; leave it out, or take sampling.solver=ddim"

@@ -177,7 +177,8 @@ class EvaluateConfig:
     adain: bool | None
     """Match code statistics; null takes what the checkpoint was trained with, else what the published script does."""
     sampling: SamplingSettings
-    """Of restorer=difface and difface_inpainting; each value may be a list, and every combination is evaluated."""
+    """Of restorer=difface and difface_inpainting; solver, start, steps and eta may be lists: every combination is
+    evaluated."""
     label: str | None
     """Name of this arm in the leaderboard; null takes the restorer's."""
     study: str

@@ -14,6 +14,7 @@ SCHEDULES = ("linear", "cosine")
 OBJECTIVES = ("hybrid", "simple")
 TIMESTEP_SAMPLINGS = ("uniform", "stratified", "importance")
 PIXEL_LOSSES = ("l1", "l2")
+CONVENTIONS = ("published", "textbook")
 
 
 @dataclass(kw_only=True)
@@ -41,6 +42,8 @@ class DiffusionPriorSettings:
     stays the fixed one)."""
     bound_weight: float
     """Weight of the variational bound, in bits a dimension, in the hybrid objective."""
+    flip_probability: float | None
+    """Share of mirrored training faces; null: that of the data, published 0."""
     timestep_sampling: str
     """`uniform`; `stratified`: one step from each of equal parts of the process, as many as faces in a batch;
     `importance`: as often as the recent loss of a step is large, with weights that keep the objective."""
@@ -78,6 +81,11 @@ class SamplingGrid:
     """Share of fresh noise of DDIM in [0, 1]; 0 is deterministic. The other solvers have none."""
     seed: list[int]
     """Seeds of the noise."""
+    convention: str
+    """Of DDIM and DDPM, as `SamplingSettings.convention`. The published one begins one step below the start's noise, which
+    counts the more the fewer steps there are: it is meant for 100."""
+    recipes: list[str]
+    """Recipes of the benchmark on which these settings are evaluated; empty: on any."""
 
 
 @dataclass(kw_only=True)

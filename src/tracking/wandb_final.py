@@ -23,8 +23,20 @@ Pictures = Mapping[str, Mapping[str, UInt8[ndarray, "_ _ 3"]]]
 def setting_of(record: Record) -> str:
     """Name of what a method was set to: `w0.5`, `ddim-start400-steps20`; of a baseline, or without a knob, its arm.
 
-    The seed of a sampling is named where it is not 0.
+    The seed of a sampling is named where it is not 0, and the benchmark's recipe where the run was not trained on it: one
+    run may be measured on several.
     """
+    return _turned(record) + _foreign_recipe(record)
+
+
+def _foreign_recipe(record: Record) -> str:
+    trained_on, recipe = record.config.get("recipes"), record.benchmark.get("recipe_hash")
+    if not isinstance(trained_on, dict) or not trained_on or not recipe or recipe in trained_on.values():
+        return ""
+    return f"-{record.benchmark['recipe']}"
+
+
+def _turned(record: Record) -> str:
     if record.baseline:
         return record.arm
     knobs = {name: value for name, value in sorted(record.knobs.items()) if name != "fidelity"}
