@@ -32,6 +32,7 @@ SMALL = [
     "benchmark.count=4",
     "evaluation.fidelities=[0.0,1.0]",
     "evaluation.difface.starts.steps=[2]",
+    "evaluation.difface.starts.start=[400,800]",
     "metrics.bootstrap_resamples=200",
     "logger=none",
 ]
@@ -112,7 +113,12 @@ def localised(line: str, place: Path) -> list[str]:
         if "+experiment=cft_sweep" in words:
             words.append("arm=none,all_fixed")
         if "+experiment=difface_sweep" in words:
-            words += ["arm=swinir", "evaluation.difface.solvers.steps=[2]", "evaluation.difface.starts.start=[400,800]"]
+            words += [
+                "arm=swinir",
+                "degradation@benchmark.degradation=difface",
+                "evaluation.difface.solvers.solver=[unipc]",
+            ]
+            words += [f"evaluation.difface.{grid}.steps=[2]" for grid in ("solvers", "reference")]
         if "+experiment=compare_codeformer_difface" in words:
             words.append("evaluation.difface.published.steps=[2]")
     words = [

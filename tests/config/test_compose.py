@@ -145,6 +145,7 @@ def test_paper512_trains_difface_as_published() -> None:
     assert prior.process == PUBLISHED
     assert (prior.objective, prior.bound_weight, prior.timestep_sampling) == ("hybrid", 1.0, "uniform")
     assert (prior.training.batch_size, prior.training.ema_decay, prior.training.gradient_clip) == (64, 0.999, 0)
+    assert prior.flip_probability == 0
     assert (backbone.architecture, backbone.pixel_loss, backbone.perceptual) == ("swinir", "l1", 0)
     assert (backbone.training.iterations, backbone.training.batch_size) == (300_000, 32)
     assert (backbone.training.ema_decay, backbone.training.gradient_clip) == (0, 0)

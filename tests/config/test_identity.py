@@ -160,7 +160,10 @@ def test_a_backbone_depends_on_its_own_settings_not_on_the_prior(arm: str, overr
         ("diffusion_prior.timestep_sampling=importance", True),
         ("diffusion_prior.training.gradient_clip=2", True),
         ("diffusion_prior.training.learning_rate.warmup=7", True),
+        ("diffusion_prior.flip_probability=0", True),
+        ("diffusion_prior.bound_weight=2", True),
         ("scale.diffusion_unet.head_width=16", True),
+        ("diffusion_prior.sample_steps=7", False),
         ("scale.swinir.width=96", False),
         ("restoration_backbone.pixel_loss=l2", False),
         ("label=other", False),
@@ -168,6 +171,21 @@ def test_a_backbone_depends_on_its_own_settings_not_on_the_prior(arm: str, overr
 )
 def test_a_prior_depends_on_its_own_settings(override: str, counts: bool) -> None:
     assert (of("stage=diffusion_prior", override) != of("stage=diffusion_prior")) == counts
+
+
+@pytest.mark.parametrize(
+    ("words", "idle"),
+    [
+        (["stage=diffusion_prior", "diffusion_prior.objective=simple"], "diffusion_prior.bound_weight=2"),
+        (
+            ["stage=diffusion_prior", "diffusion_prior.process.schedule=cosine"],
+            "diffusion_prior.process.last_beta=0.01",
+        ),
+        (["arm=swinir"], "restoration_backbone.perceptual_network=st_lpips"),
+    ],
+)
+def test_unchanged_by_what_does_nothing_under_the_other_settings(words: list[str], idle: str) -> None:
+    assert of(*words, idle) == of(*words)
 
 
 @pytest.mark.parametrize("stage", ["vqgan", "code_predictor", "cft", "recogniser"])

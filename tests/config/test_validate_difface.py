@@ -38,6 +38,10 @@ WRONG = {
     f"{UNET}.residual_blocks=[1,1]": f"{UNET}.residual_blocks: [1, 1] must have 4 entries, one for each multiplier",
     f"{UNET}.width=20": f"{UNET}.width: 20 must be even and a multiple of norm_groups 8",
     f"{UNET}.image_size=60": f"{UNET}.image_size: 60 must be a multiple of 8",
+    f"{SWINIR}.image_size=128": f"{SWINIR}.image_size: 128 must be that of the scale, 64",
+    f"{SRCNN}.width=33": f"{SRCNN}.width: 33 must be a multiple of downscale squared, 4",
+    f"{GRID}.convention=mine": f"{GRID}.convention: 'mine' is not one of published, textbook",
+    "diffusion_prior.flip_probability=2": "diffusion_prior.flip_probability: 2.0 must lie in [0, 1]",
     f"{UNET}.attention_sizes=[16,12]": f"{UNET}.attention_sizes: [12] are no resolutions of the network; allowed are [64,",
     f"{UNET}.head_width=48": f"{UNET}.head_width: 48 must divide 64, a width with attention",
     f"{SWINIR}.downscale=3": f"{SWINIR}.downscale: 3 must be a power of 2",
@@ -53,11 +57,28 @@ WRONG = {
 @pytest.mark.parametrize(("override", "sentence"), WRONG.items())
 def test_a_wrong_value_is_refused_with_key_value_and_range(override: str, sentence: str) -> None:
     with pytest.raises(UserError, match="(?m)^ *" + re.escape(sentence)):
-        validate(compose_train([override]))
+        validate(compose_train(["arm=swinir", override]))
+
+
+def test_a_grid_is_checked_where_it_is_evaluated() -> None:
+    validate(compose_train([f"{GRID}.start=[1000]"]))
+    with pytest.raises(UserError, match=r"steps: 1 must lie in \[2, 200\]"):
+        validate(compose_train(["arm=swinir", f"{GRID}.steps=[1]", f"{GRID}.convention=published"]))
+
+
+def test_a_backbone_under_the_name_of_another_arm_is_refused() -> None:
+    with pytest.raises(UserError, match=r"arm=all_fixed; write arm=<one of srcnn, swinir>"):
+        validate(compose_train(["stage=restoration_backbone"]))
+    validate(compose_train(["stage=restoration_backbone", "label=mine"]))
 
 
 def test_fewer_steps_scale_the_betas_and_their_bound() -> None:
-    short = ["diffusion_prior.process.steps=100", "diffusion_prior.sample_steps=9", f"{GRID}.start=[40,99]"]
+    short = [
+        "arm=swinir",
+        "diffusion_prior.process.steps=100",
+        "diffusion_prior.sample_steps=9",
+        f"{GRID}.start=[40,99]",
+    ]
     validate(compose_train(short))
     with pytest.raises(
         UserError, match=r"last_beta 0\.1 must rise between 0 and 0\.1, since 100 steps multiply them by 10"

@@ -21,7 +21,7 @@ LQ = np.random.default_rng(0).integers(0, 256, (3, 32, 32, 3), np.uint8)
 FACTS = {"name": "made_up", "split": "test", "seed": 0, "recipe": "none", "recipe_hash": "", "source": ""}
 
 
-def refuse(stage: str) -> None:
+def refuse(stage: str, seed: int) -> None:
     raise AssertionError(f"{stage} should not be trained")
 
 
@@ -43,7 +43,7 @@ def test_the_backbone_alone_and_under_the_prior_at_every_setting(tmp_path: Path)
     assert [(subject.arm, subject.folder, subject.column) for subject in found] == [
         ("input", "input-tiny64-codeformer_large", "input"),
         ("srcnn", f"{stem}/backbone", "backbone"),
-        ("srcnn", f"{stem}/ddim-n400-k4-e0.5-s0", "ddim-n400-k4-e0.5-s0"),
+        ("srcnn", f"{stem}/ddim-n400-k4-e0.5-textbook-s0", "ddim-n400-k4-e0.5-textbook-s0"),
         ("srcnn", f"{stem}/unipc-n400-k4-s0", "unipc-n400-k4-s0"),
     ]
     assert [subject.is_baseline for subject in found] == [True, False, False, False]

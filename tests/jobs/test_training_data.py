@@ -3,12 +3,14 @@
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 from src.data.code_targets import CodeTargets, write_code_targets
 from src.data.damage import Stop
 from src.data.datamodule import FaceDataModule
+from src.data.stream import Key
 from src.data.training_set import CleanFaces, DegradedFaces, Sampling
 from src.jobs import training_data
 from src.jobs.build_stage import degradation_plan
@@ -81,3 +83,13 @@ def test_the_stream_degrades_where_it_is_told_to(where: str) -> None:
     assert isinstance(data._faces, CleanFaces)
     assert isinstance(data._faces, DegradedFaces) is (where == "loader")
     assert (data._device_degradation is not None) is (where == "device")
+
+
+@pytest.mark.parametrize(("own", "mirrored"), [("null", 1.0), ("0", 0.0)])
+def test_a_prior_mirrors_as_often_as_it_says_else_as_often_as_the_data(own: str, mirrored: float) -> None:
+    changes = ("data.flip_probability=1", f"diffusion_prior.flip_probability={own}")
+    for stage, expected in (("diffusion_prior", mirrored), ("vqgan", 1.0)):
+        source = RandomFaces()
+        faces = training_data.training_data(small_config(stage, 1, *changes), source, None)._faces
+        found = faces[Key(iteration=1, epoch=0, face=2)]["hq"].numpy()
+        assert np.array_equal(found, source.image(2)[:, ::-1] if expected else source.image(2))

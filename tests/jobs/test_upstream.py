@@ -31,7 +31,7 @@ class Place:
     def upstreams(self, **choices: str) -> Upstreams:
         """A fresh resolution with these choices of `upstream.*`."""
         config = replace(self.config, upstream=replace(self.config.upstream, **choices))
-        return Upstreams(config, lambda stage: self.train(config, stage))
+        return Upstreams(config, lambda stage, seed: self.train(config, stage))
 
     def train(self, config: TrainConfig, stage: str) -> None:
         """Stand for the training process: leave a finished run in the run store."""
@@ -43,7 +43,7 @@ class Place:
         status = RunStatus(stage, identity, name, state, weights={WEIGHTS_OF_STAGE[stage]: f"hash of {name}"})
         return write_status(store.folder(stage, name), status)
 
-    def refuse(self, stage: str) -> None:
+    def refuse(self, stage: str, seed: int) -> None:
         raise AssertionError(f"{stage} should not be trained")
 
 
@@ -116,7 +116,7 @@ def test_a_path_to_a_run_of_another_scale_is_refused_before_its_weights_are_read
 
 def test_a_training_that_leaves_no_run_is_an_error(place: Place) -> None:
     with pytest.raises(UserError, match=r"upstream\.vqgan: training it gave no finished run"):
-        Upstreams(place.config, lambda stage: None).of("vqgan")
+        Upstreams(place.config, lambda stage, seed: None).of("vqgan")
 
 
 def test_identity_downstream_changes_with_the_hash_upstream(place: Place) -> None:

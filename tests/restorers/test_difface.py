@@ -7,6 +7,8 @@ import pytest
 import torch
 from torch import Tensor
 
+from src.diffusion.error_contraction import transition
+from src.diffusion.model_output import predicted_x0
 from src.networks import DiffusionUnet
 from src.restorers.base import Restorer
 from src.restorers.difface import BackboneRestorer, DifFaceInpaintingRestorer, DifFaceRestorer
@@ -134,10 +136,22 @@ def test_the_evaluations_that_are_told_are_those_that_happen(solver: str) -> Non
     assert restorer.knobs == (shown | {"eta": 0.5} if solver == "ddim" else shown)
 
 
-def test_one_step_is_the_priors_estimate_of_the_noised_face() -> None:
-    for solver in SOLVERS:
-        restored = difface(solver=solver, eta=eta_of(solver), steps=1).restore(faces(), KEYS)
-        assert restored.isfinite().all()
+@pytest.mark.parametrize("solver", SOLVERS)
+def test_one_step_is_the_priors_estimate_of_the_noised_face(solver: str) -> None:
+    chosen = sampling(solver=solver, eta=eta_of(solver), steps=1, convention="textbook")
+    prior, backbone = small_prior(), BackboneRestorer(small_backbone(), None)
+    restored = DifFaceRestorer(prior, backbone, chosen).restore(faces(), KEYS)
+    state = transition(SCHEDULE, backbone.restore(faces()), 400, FaceNoise(0, KEYS, SIDE, CPU).draw(0))
+    t = torch.full((3,), 400)
+    with torch.no_grad():
+        expected = predicted_x0(SCHEDULE, state, prior(state, t)[:, :3], t).clamp(-1, 1)
+    torch.testing.assert_close(restored, expected, rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("solver", ["ddim", "ddpm"])
+def test_one_step_of_the_published_convention_is_refused(solver: str) -> None:
+    with pytest.raises(UserError, match=r"sampling\.steps: 1 .*take 2 to 400, or sampling\.convention=textbook"):
+        sampling(solver=solver, eta=eta_of(solver), steps=1)
 
 
 @pytest.mark.parametrize("learned", [True, False])
