@@ -74,11 +74,11 @@ def missing_sentence(name: str, weights_dir: str | None = None) -> str:
     command = f"run `python -m src.weights fetch {name}`, or " if entry.url.endswith(entry.file) else ""
     return (
         f"{entry.file} is missing: {command}fetch {entry.url} (licence {entry.licence}) and put it at "
-        f"{_from_home(target_path(name, weights_dir))}{carried}"
+        f"{from_home(target_path(name, weights_dir))}{carried}"
     )
 
 
-def _from_home(path: Path) -> str:
+def from_home(path: Path) -> str:
     """The path as a shell takes it, without the user's name: records are passed on."""
     home = Path.home()
     return f"~/{path.relative_to(home)}" if path.is_relative_to(home) else str(path)

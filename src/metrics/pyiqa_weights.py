@@ -18,6 +18,8 @@ from typing import Any, NoReturn
 
 import torch
 
+from src.checkpoints.catalogue import from_home
+
 UNTRAINED = {"pretrained": False}
 CACHE_COPIES = {"topiq": "pyiqa.archs.topiq_arch", "liqe": "pyiqa.archs.liqe_arch"}
 """Modules that copy the place of pyiqa's cache when they are imported, by the first letters of their metrics."""
@@ -163,9 +165,8 @@ def missing_hub_model(repository: str) -> list[str]:
     from huggingface_hub.constants import HF_HUB_CACHE
 
     place = Path(HF_HUB_CACHE) / f"models--{repository.replace('/', '--')}"
-    return [
-        f"the model {repository} is missing: run `hf download {repository}` ({HUB}/{repository}), which puts it at {place}"
-    ]
+    fetch = f"run `hf download {repository}` ({HUB}/{repository}), which puts it at {from_home(place)}"
+    return [f"the model {repository} is missing: {fetch}"]
 
 
 def joint_sha256(digests: Sequence[str]) -> str:
