@@ -9,8 +9,9 @@ ROOT = Path(__file__).resolve().parents[1]
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _few_threads() -> None:
-    torch.set_num_threads(2)
+def _one_thread() -> None:
+    """Small tensors, for which threads would only wait on each other; files of tests run side by side instead."""
+    torch.set_num_threads(1)
 
 
 @pytest.fixture(scope="session")

@@ -1,6 +1,7 @@
 """Rules of DifFace's part of the training configuration."""
 
 from collections.abc import Iterator
+from typing import Any
 
 from src.config.rules import at_least, choice, positive, seed, within
 from src.settings.commands import TrainConfig
@@ -49,6 +50,8 @@ def _process(process: DiffusionProcessSettings) -> Iterator[str]:
     key = "diffusion_prior.process"
     yield from at_least(f"{key}.steps", process.steps, 2)
     yield from choice(f"{key}.schedule", process.schedule, SCHEDULES)
+    if process.steps < 2:
+        return
     # Beyond it a beta of the scaled schedule would leave (0, 1).
     greatest = process.steps / 1000
     if process.schedule == "linear" and not 0 < process.first_beta <= process.last_beta < greatest:
@@ -83,8 +86,20 @@ def _grid(key: str, grid: SamplingGrid, process_steps: int) -> Iterator[str]:
         yield from seed(f"{key}.seed", number)
 
 
+def _counts(key: str, size: Any, names: tuple[str, ...]) -> list[str]:
+    """What is 0 or less of numbers, and of lists of numbers, that count something; other rules divide by them."""
+    values = {name: getattr(size, name) for name in names}
+    wrong = (
+        name for name, value in values.items() if min(value if isinstance(value, list) else [value], default=0) <= 0
+    )
+    return [f"{key}.{name}: {values[name]} must be greater than 0" for name in wrong]
+
+
 def _unet(size: DiffusionUnetSize) -> Iterator[str]:
     key, levels = "scale.diffusion_unet", len(size.multipliers)
+    if empty := _counts(key, size, ("width", "multipliers", "residual_blocks", "head_width", "norm_groups")):
+        yield from empty
+        return
     if len(size.residual_blocks) != levels:
         yield f"{key}.residual_blocks: {size.residual_blocks} must have {levels} entries, one for each multiplier"
     if size.width % size.norm_groups or size.width % 2:
@@ -102,6 +117,9 @@ def _unet(size: DiffusionUnetSize) -> Iterator[str]:
 
 def _swinir(size: SwinIrSize) -> Iterator[str]:
     key = "scale.swinir"
+    if empty := _counts(key, size, ("width", "depths", "window", "mlp_ratio", "up_width")):
+        yield from empty
+        return
     if size.downscale < 1 or size.downscale & (size.downscale - 1):
         yield f"{key}.downscale: {size.downscale} must be a power of 2"
     elif size.image_size % (size.downscale * size.window):
@@ -116,6 +134,7 @@ def _swinir(size: SwinIrSize) -> Iterator[str]:
 
 def _srcnn(scale: ScaleSettings) -> Iterator[str]:
     size = scale.srcnn
+    yield from positive("scale.srcnn.width", size.width)
     if size.downscale < 2 or size.downscale & (size.downscale - 1) or scale.image_size % max(size.downscale, 1):
         yield f"scale.srcnn.downscale: {size.downscale} must be a power of 2 from 2 on that divides {scale.image_size}"
     elif size.width % size.downscale**2:

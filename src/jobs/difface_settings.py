@@ -10,9 +10,13 @@ from src.settings.difface import SamplingGrid
 
 def sampling_settings(config: TrainConfig) -> list[Sampling]:
     """Every combination of every grid that is meant for the benchmark's recipe, once; eta counts for DDIM alone."""
+    return list(dict.fromkeys(setting for grid in grids_of(config) for setting in _combinations(grid)))
+
+
+def grids_of(config: TrainConfig) -> list[SamplingGrid]:
+    """The grids that are meant for the benchmark's recipe."""
     recipe = None if config.benchmark.root is not None else config.benchmark.degradation.name
-    grids = [grid for grid in config.evaluation.difface.values() if not grid.recipes or recipe in grid.recipes]
-    return list(dict.fromkeys(setting for grid in grids for setting in _combinations(grid)))
+    return [grid for grid in config.evaluation.difface.values() if not grid.recipes or recipe in grid.recipes]
 
 
 def _combinations(grid: SamplingGrid) -> Iterator[Sampling]:

@@ -112,7 +112,7 @@ def _difface(trained: Trained) -> Iterator[Subject]:
         return
     prior = trained.upstreams.of("diffusion_prior")
     files = {"diffusion_prior": prior.weights_file("diffusion_prior"), "restoration_backbone": backbone}
-    weights |= {"diffusion_prior": prior.status.weights["diffusion_prior"]}
+    weights = weights | {"diffusion_prior": prior.status.weights["diffusion_prior"]}
     for sampling in sampling_settings(config):
         restorer = build_difface("difface", files, sampling, trained.device)
         name = setting_name(restorer.knobs)

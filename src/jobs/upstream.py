@@ -8,6 +8,7 @@ from pathlib import Path
 from src.checkpoints.store import BUNDLED, RunStore, StoredRun, read_run
 from src.config.identity import SIZES_OF_STAGE, UPSTREAM_OF_STAGE, effective_config, identity
 from src.data import build_source
+from src.jobs.difface_settings import grids_of
 from src.settings.commands import TrainConfig
 from src.settings.data import SyntheticFacesSettings
 from src.settings.errors import UserError
@@ -54,7 +55,7 @@ def needs_recogniser(config: TrainConfig) -> bool:
 
 def needs_prior(config: TrainConfig) -> bool:
     """A restoration backbone is trained by itself, and evaluated alone and under the prior."""
-    return config.stage == "restoration_backbone" and bool(config.evaluation.difface)
+    return config.stage == "restoration_backbone" and bool(grids_of(config))
 
 
 def needed_stages(config: TrainConfig) -> tuple[str, ...]:

@@ -35,6 +35,18 @@ WRONG = {
     f"{GRID}.eta=[1.5]": f"{GRID}.eta: 1.5 must lie in [0, 1]",
     f"{GRID}.seed=[-1]": f"{GRID}.seed: -1 must be a whole number from 0 to 2**32 - 1",
     **{f"{GRID}.{key}=[]": f"{GRID}.{key}: [] must name" for key in ("solver", "start", "steps", "eta", "seed")},
+    **{
+        f"{key}={value}": f"{key}: {value} must be greater than 0"
+        for key, value in [
+            *((f"{UNET}.{name}", 0) for name in ("width", "head_width", "norm_groups")),
+            (f"{UNET}.multipliers", []),
+            (f"{UNET}.residual_blocks", [1, 0, 2, 2]),
+            *((f"{SWINIR}.{name}", 0) for name in ("width", "window", "up_width")),
+            (f"{SWINIR}.depths", [0, 2]),
+            (f"{SRCNN}.width", 0),
+        ]
+    },
+    "diffusion_prior.process.steps=0": "diffusion_prior.process.steps: 0 must be 2 or more",
     f"{UNET}.residual_blocks=[1,1]": f"{UNET}.residual_blocks: [1, 1] must have 4 entries, one for each multiplier",
     f"{UNET}.width=20": f"{UNET}.width: 20 must be even and a multiple of norm_groups 8",
     f"{UNET}.image_size=60": f"{UNET}.image_size: 60 must be a multiple of 8",

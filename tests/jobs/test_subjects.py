@@ -47,6 +47,7 @@ def test_the_backbone_alone_and_under_the_prior_at_every_setting(tmp_path: Path)
         ("srcnn", f"{stem}/unipc-n400-k4-s0", "unipc-n400-k4-s0"),
     ]
     assert [subject.is_baseline for subject in found] == [True, False, False, False]
+    assert found[1].weights == run.status.weights
     assert found[2].weights == found[3].weights == run.status.weights | prior.status.weights
     assert [subject.restorer.network_evaluations for subject in found[1:]] == [1, 5, 5]
     faces = torch.rand(2, 3, 32, 32) * 2 - 1
