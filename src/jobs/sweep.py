@@ -55,7 +55,8 @@ def plan(overrides: Sequence[str]) -> list[tuple[list[str], TrainConfig]]:
     return jobs
 
 
-TOLD_OTHERWISE = ("arm=", "seed=", "hydra.", "benchmark.", "degradation@benchmark.")
+BENCHMARK_KEYS = ("benchmark.", "degradation@benchmark.")
+TOLD_OTHERWISE = ("arm=", "seed=", "hydra.", *BENCHMARK_KEYS)
 """Beginnings of overrides that give no other arm."""
 
 
@@ -72,8 +73,8 @@ def launch_job(config: TrainConfig, overrides: list[str], number: int) -> float:
 
     shared = [text for text in overrides if all(text in job for job in PROGRESS.jobs)]
     label = record_label(config, overrides, shared)
-    job = " ".join(text for text in overrides if text not in shared)
-    print(f"\n[{number + 1}/{len(PROGRESS.jobs)}] {job or label}{_time_left(number)}", flush=True)
+    places = [text for text in overrides if text not in shared and text.startswith(BENCHMARK_KEYS)]
+    print(f"\n[{number + 1}/{len(PROGRESS.jobs)}] {' '.join([label, *places])}{_time_left(number)}", flush=True)
     status = run_training([*overrides, *([f"label='{label}'"] if label != config.label else [])])
     if status != 0:
         PROGRESS.failed.append(label)

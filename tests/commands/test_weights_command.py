@@ -26,12 +26,13 @@ def test_the_list_shows_every_entry_with_its_licence_and_place(capsys, tmp_path)
     told = capsys.readouterr().out.splitlines()
     places = {before.split()[0]: line for before, line in itertools.pairwise(told) if line.startswith("      here: ")}
     lines = {line.split()[0]: line for line in told if line.startswith("  ") and line not in places.values()}
-    assert set(lines) == set(CATALOGUE) | {"recogniser", "code_predictor"}
+    own = {"recogniser", "code_predictor", "diffusion_prior", "restoration_backbone"}
+    assert set(lines) == set(CATALOGUE) | own
     assert all(len(line) <= 120 for line in lines.values())
     assert all(lines[name].endswith(f" {entry.licence}") for name, entry in CATALOGUE.items() if name != "vqgan")
     assert "377 MB" in lines["codeformer"]
     assert str(tmp_path / "parsing" / "parsing_parsenet.pth") in places["parsenet"]
-    assert {"recogniser", "code_predictor"} <= set(places)
+    assert own <= set(places)
     assert "codeformer" not in places
     weights.main(["list", "--json"])
     listed = json.loads(capsys.readouterr().out)
