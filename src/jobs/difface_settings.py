@@ -1,11 +1,8 @@
 """The sampling settings at which the evaluation of a training runs DifFace."""
 
-from collections.abc import Iterator
-from itertools import product
-
-from src.restorers.sampling import Sampling
+from src.restorers.sampling import Sampling, sampling_combinations
 from src.settings.commands import TrainConfig
-from src.settings.difface import SamplingGrid
+from src.settings.difface import SamplingGrid, SamplingSettings
 
 
 def sampling_settings(config: TrainConfig) -> list[Sampling]:
@@ -19,8 +16,14 @@ def grids_of(config: TrainConfig) -> list[SamplingGrid]:
     return [grid for grid in config.evaluation.difface.values() if not grid.recipes or recipe in grid.recipes]
 
 
-def _combinations(grid: SamplingGrid) -> Iterator[Sampling]:
-    for solver, start, steps, eta, seed in product(grid.solver, grid.start, grid.steps, grid.eta, grid.seed):
-        own_eta = eta if solver == "ddim" else None
-        convention = grid.convention if solver in ("ddim", "ddpm") else "published"
-        yield Sampling(solver, start, steps, own_eta, seed, convention)
+def _combinations(grid: SamplingGrid) -> list[Sampling]:
+    settings = SamplingSettings(
+        backbone=None,
+        solver=grid.solver,
+        start=grid.start,
+        steps=grid.steps,
+        eta=grid.eta if "ddim" in grid.solver else None,
+        convention=grid.convention,
+        tile=None,
+    )
+    return sampling_combinations(settings, "difface", grid.seed)

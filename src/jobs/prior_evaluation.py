@@ -46,7 +46,7 @@ class SampledFaces:
     def batch(self, indices: Sequence[int]) -> UInt8[Tensor, "b 3 s s"]:
         """Samples of these numbers, the same in any batch."""
         noise = _noise(indices, self.side, self.device)
-        samples = unconditional_samples(self.prior.schedule, self.prior.network, noise, self.steps, clip=1.0)
+        samples = unconditional_samples(self.prior.schedule, self.prior, noise, self.steps, clip=1.0)
         return to_levels(samples.clamp(-1, 1))
 
 

@@ -55,13 +55,13 @@ def plan(overrides: Sequence[str]) -> list[tuple[list[str], TrainConfig]]:
     return jobs
 
 
-BENCHMARK_KEYS = ("benchmark.", "degradation@benchmark.")
-TOLD_OTHERWISE = ("arm=", "seed=", "hydra.", *BENCHMARK_KEYS)
+RECIPE_OF_BENCHMARK = "degradation@benchmark."
+TOLD_OTHERWISE = ("arm=", "seed=", "hydra.", RECIPE_OF_BENCHMARK)
 """Beginnings of overrides that give no other arm."""
 
 
 def record_label(config: TrainConfig, overrides: Sequence[str], shared: Sequence[str]) -> str:
-    """The arm's name, with what else was swept besides arm, seed and benchmark, which its records tell themselves."""
+    """The arm's name with what else was swept, besides seed and benchmark's recipe, which the folders of records tell."""
     swept = [text for text in overrides if text not in shared and not text.startswith(TOLD_OTHERWISE)]
     return ",".join([config.label, *swept]).replace("/", ".").replace("'", "")
 
@@ -73,7 +73,7 @@ def launch_job(config: TrainConfig, overrides: list[str], number: int) -> float:
 
     shared = [text for text in overrides if all(text in job for job in PROGRESS.jobs)]
     label = record_label(config, overrides, shared)
-    places = [text for text in overrides if text not in shared and text.startswith(BENCHMARK_KEYS)]
+    places = [text for text in overrides if text not in shared and text.startswith(RECIPE_OF_BENCHMARK)]
     print(f"\n[{number + 1}/{len(PROGRESS.jobs)}] {' '.join([label, *places])}{_time_left(number)}", flush=True)
     status = run_training([*overrides, *([f"label='{label}'"] if label != config.label else [])])
     if status != 0:

@@ -90,7 +90,8 @@ def sampling_of(settings: SamplingSettings, kind: str, seed: int) -> Sampling:
         steps=steps if settings.steps is None else _count("steps", settings.steps),
         eta=_eta(settings, solver, kind),
         seed=seed,
-        convention=settings.convention,
+        # The fast solvers have one convention only: the same setting twice is evaluated once.
+        convention="published" if solver in FAST_SOLVERS else settings.convention,
         tile=settings.tile,
     )
 

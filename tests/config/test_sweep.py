@@ -137,3 +137,10 @@ def test_a_swept_benchmark_makes_no_other_arm() -> None:
     configs = [compose_train([*job, "hydra.mode=RUN"]) for job in jobs]
     assert len({record_stem(config) for config in configs}) == 4
     assert len({json.dumps(effective_config(config), sort_keys=True) for config in configs}) == 2
+
+
+def test_another_draw_of_the_benchmark_is_told_by_the_label() -> None:
+    """Its records would lie in the folder of the first draw otherwise."""
+    jobs = sweep_jobs(["arm=swinir", "benchmark.seed=1,2"])
+    labels = [record_label(compose_train(job), job, ["arm=swinir"]) for job in jobs]
+    assert labels == ["swinir,benchmark.seed=1", "swinir,benchmark.seed=2"]
