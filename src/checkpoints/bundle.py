@@ -41,7 +41,7 @@ def _halve(run: StoredRun, kind: str, target: Path) -> str:
 def _card(run: StoredRun) -> dict[str, Any]:
     """What made the run and what was measured on it."""
     card: dict[str, Any] = {"stage": run.status.stage, "name": run.status.name, "facts": run.status.facts}
-    for name in ("command.json", "measured.json", "verification.json", "denoising.json"):
+    for name in ("command.json", "measured.json", "verification.json", "denoising.json", "registration.json"):
         path = run.folder / name
         if path.is_file():
             card[path.stem] = json.loads(path.read_text())

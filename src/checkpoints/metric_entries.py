@@ -79,6 +79,7 @@ METRICS: dict[str, WeightsEntry] = {
     ),
     "alexnet": _torch("alexnet-owt-7be5be79.pth", "trunk of LPIPS alex"),
     "vgg16": _torch("vgg16-397923af.pth", "trunk of LPIPS vgg and DISTS"),
+    "vgg19": _torch("vgg19-dcbb9e9d.pth", "features of CodeFormer++'s metric learning"),
     "squeezenet": _torch("squeezenet1_1-b8a52dc0.pth", "trunk of LPIPS squeeze"),
     "inception_fid": WeightsEntry(
         file="weights-inception-2015-12-05-6726825d.pth",

@@ -17,20 +17,25 @@ from src.checkpoints.tensor_file import tensor_differences
 from src.networks import (
     CodeFormer,
     DiffusionUnet,
+    LandmarkDetector,
     PatchDiscriminator,
     Recogniser,
     SrcnnSameResolution,
     SwinIr,
+    TextureFusion,
     VqAutoencoder,
 )
+from src.registration.build import registration_from
 from src.settings.errors import UserError
 from src.settings.scale import (
     CodePredictorSize,
     DiffusionUnetSize,
     DiscriminatorSize,
+    LandmarkDetectorSize,
     RecogniserSize,
     SrcnnSize,
     SwinIrSize,
+    TextureFusionSize,
     VqAutoencoderSize,
 )
 
@@ -57,6 +62,11 @@ NETWORK_KINDS: Mapping[str, Callable[[dict[str, Any]], nn.Module]] = MappingProx
         "diffusion_unet": lambda settings: DiffusionUnet(DiffusionUnetSize(**settings["diffusion_unet"])),
         "swinir": lambda settings: SwinIr(SwinIrSize(**settings["swinir"])),
         "srcnn": lambda settings: SrcnnSameResolution(SrcnnSize(**settings["srcnn"])),
+        "landmark_detector": lambda settings: LandmarkDetector(LandmarkDetectorSize(**settings["landmark_detector"])),
+        "registration": registration_from,
+        "texture_fusion": lambda settings: TextureFusion(
+            TextureFusionSize(**settings["texture_fusion"]), settings["injection"], settings["alignment"]
+        ),
     }
 )
 """Builder of every kind from its settings:
@@ -68,6 +78,9 @@ NETWORK_KINDS: Mapping[str, Callable[[dict[str, Any]], nn.Module]] = MappingProx
 - `diffusion_unet`: {"diffusion_unet": fields of DiffusionUnetSize}
 - `swinir`: {"swinir": fields of SwinIrSize}
 - `srcnn`: {"srcnn": fields of SrcnnSize}
+- `landmark_detector`: {"landmark_detector": fields of LandmarkDetectorSize}
+- `registration`: what `registration_settings` of src.registration.build gives
+- `texture_fusion`: {"texture_fusion": fields of TextureFusionSize, "injection": ..., "alignment": names}
 """
 
 

@@ -2,11 +2,12 @@
 
 import hashlib
 import json
-from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
+from src.config.idle_settings import idle_of_method, idle_settings
 from src.degradation.chain import plain_recipe
+from src.settings.codeformer_plus_plus import SIZE_OF_METHOD
 from src.settings.commands import TrainConfig
 from src.settings.degradation import DegradationRecipe
 
@@ -17,33 +18,23 @@ SIZES_OF_STAGE = {
     "recogniser": ("recogniser",),
     "diffusion_prior": ("diffusion_unet",),
     "restoration_backbone": ("swinir", "srcnn"),
+    "landmark_detector": ("landmark_detector",),
+    "registration": (*sorted(set(SIZE_OF_METHOD.values())),),
+    "texture_fusion": ("texture_fusion", "discriminator"),
 }
-"""Network sizes that a stage depends on."""
+"""Network sizes that a stage may depend on."""
 
-UPSTREAM_OF_STAGE: dict[str, tuple[str, ...]] = {
-    "vqgan": (),
-    "code_predictor": ("vqgan",),
-    "cft": ("vqgan", "code_predictor"),
-    "recogniser": (),
-    "diffusion_prior": (),
-    "restoration_backbone": (),
-}
-"""Stages whose networks a stage builds on, in the order in which they are trained."""
-
-STAGES_WITH_ARMS = ("cft", "restoration_backbone")
+STAGES_WITH_ARMS = ("cft", "restoration_backbone", "texture_fusion")
 """Stages that a comparison trains several times with other settings; their runs and records bear the arm's label."""
 
 
 def effective_config(config: TrainConfig) -> dict[str, Any]:
     """The part of the configuration that can change the weights of `config.stage`: no paths, logging, hardware or labels."""
     settings = _canonical(getattr(config, config.stage))
-    for holder, names in _idle(config, settings):
+    for holder, names in idle_settings(config, settings):
         for name in names:
             holder.pop(name)
-    sized = SIZES_OF_STAGE[config.stage]
-    if config.stage == "restoration_backbone":
-        sized = (config.restoration_backbone.architecture,)
-    sizes = {name: asdict(getattr(config.scale, name)) for name in sized}
+    sizes = {name: asdict(getattr(config.scale, name)) for name in sizes_of(config)}
     return {
         "stage": config.stage,
         "seed": config.seed,
@@ -51,7 +42,44 @@ def effective_config(config: TrainConfig) -> dict[str, Any]:
         "scale": {"name": config.scale.name, "image_size": config.scale.image_size, **sizes},
         "data": _content(asdict(config.data)),
         config.stage: settings,
+        **_shared_settings(config),
     }
+
+
+def sizes_of(config: TrainConfig) -> tuple[str, ...]:
+    """Network sizes that the stage depends on under its settings."""
+    if config.stage == "restoration_backbone":
+        return (config.restoration_backbone.architecture,)
+    if config.stage == "registration":
+        size = SIZE_OF_METHOD.get(config.registration.method.kind)
+        return () if size is None else (size,)
+    if config.stage == "texture_fusion" and config.texture_fusion.losses.adversarial == 0:
+        return ("texture_fusion",)
+    return SIZES_OF_STAGE[config.stage]
+
+
+def _shared_settings(config: TrainConfig) -> dict[str, Any]:
+    """What the two stages of CodeFormer++ depend on beside their own settings."""
+    if config.stage not in ("registration", "texture_fusion"):
+        return {}
+    if config.stage == "registration":
+        return {"branches": branch_settings(config)}
+    method = asdict(config.registration.method)
+    for name in idle_of_method(config.registration.method):
+        method.pop(name)
+    return {"branches": branch_settings(config), "registration_method": method}
+
+
+def branch_settings(config: TrainConfig) -> dict[str, Any]:
+    """What of the branches' settings changes them; where another restorer's weights lie counts by their hash."""
+    branches = config.branches
+    plain = asdict(branches) | {"degradation": plain_recipe(branches.degradation)}
+    idle = ("checkpoint", "sampling") if branches.generative == "codeformer" else ("checkpoint", "generative_fidelity")
+    for name in idle:
+        plain.pop(name)
+    if "sampling" in plain:
+        plain["sampling"].pop("backbone")
+    return plain
 
 
 def _canonical(stage: Any) -> dict[str, Any]:
@@ -65,23 +93,6 @@ def _canonical(stage: Any) -> dict[str, Any]:
         if holder[name] == 0:
             holder.pop(name)
     return settings
-
-
-def _idle(config: TrainConfig, settings: dict[str, Any]) -> Iterator[tuple[dict[str, Any], tuple[str, ...]]]:
-    """Settings of the stage that change nothing under its other settings, as the mapping that holds them and their names."""
-    if config.stage == "cft" and config.cft.training_fidelity == "fixed":
-        yield settings, ("sampled_fidelity",)
-    if config.stage == "diffusion_prior":
-        prior = config.diffusion_prior
-        yield settings, ("sample_steps",)
-        if prior.flip_probability is None:
-            yield settings, ("flip_probability",)
-        if prior.objective == "simple":
-            yield settings, ("bound_weight",)
-        if prior.process.schedule == "cosine":
-            yield settings["process"], ("first_beta", "last_beta")
-    if config.stage == "restoration_backbone" and config.restoration_backbone.perceptual == 0:
-        yield settings, ("perceptual_network",)
 
 
 def _content(data: dict[str, Any]) -> dict[str, Any]:
@@ -101,6 +112,8 @@ def identity(effective: dict[str, Any], ingredients: dict[str, str]) -> str:
 
 
 def run_name(config: TrainConfig, run_identity: str) -> str:
-    """Readable name of a run: scale, label (of stages that have arms), seed and identity."""
-    label = f"-{config.label}" if config.stage in STAGES_WITH_ARMS else ""
-    return f"{config.scale.name}{label}-s{config.seed}-{run_identity}"
+    """Readable name of a run: scale, label (of stages that have arms) or method, seed and identity."""
+    label = config.label if config.stage in STAGES_WITH_ARMS else ""
+    if config.stage == "registration":
+        label = config.registration.method.kind
+    return "-".join([config.scale.name, *([label] if label else []), f"s{config.seed}", run_identity])

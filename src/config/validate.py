@@ -4,8 +4,9 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 from src.config.arms import arms_of_stage, stage_of_arm
-from src.config.identity import UPSTREAM_OF_STAGE
 from src.config.rules import at_least, choice, ordered, positive, seed, unit_pair, within
+from src.config.stage_order import STAGES
+from src.config.validate_codeformer_plus_plus import codeformer_plus_plus_problems
 from src.config.validate_difface import difface_problems
 from src.degradation.chain import chain_of, recipe_problems
 from src.degradation.tensor_support import unsupported_steps
@@ -34,22 +35,30 @@ def validate(config: TrainConfig) -> None:
 
 
 def _problems(config: TrainConfig) -> Iterator[str]:
-    yield from choice("stage", config.stage, tuple(UPSTREAM_OF_STAGE))
+    yield from choice("stage", config.stage, STAGES)
     yield from seed("seed", config.seed)
     yield from _names(config)
     yield from _arm(config)
     yield from _scale(config.scale)
     yield from _data(config.data)
     world_size = config.trainer.devices * config.trainer.num_nodes
-    for name in UPSTREAM_OF_STAGE:
+    for name in STAGES:
         yield from _training(f"{name}.training", getattr(config, name).training, world_size)
     yield from _image_losses("vqgan.losses", config.vqgan.losses)
     yield from _image_losses("cft.image_losses", config.cft.image_losses)
+    yield from _image_losses("texture_fusion.losses", config.texture_fusion.losses)
     yield from at_least("vqgan.codebook.window", config.vqgan.codebook.window, 1)
     yield from at_least("vqgan.codebook.restart_every", config.vqgan.codebook.restart_every, 0)
-    yield from within("recogniser.degraded_share", config.recogniser.degraded_share, 0.0, 1.0)
+    for name in ("recogniser", "landmark_detector"):
+        yield from within(f"{name}.degraded_share", getattr(config, name).degraded_share, 0.0, 1.0)
+    # A larger displacement may fold the face.
+    yield from within("landmark_detector.movement", config.landmark_detector.movement, 0.0, 1 / 16)
+    yield from within("landmark_detector.heatmap_weight", config.landmark_detector.heatmap_weight, 0.0, float("inf"))
+    if config.scale.landmark_detector.input_size % 16:
+        yield f"scale.landmark_detector.input_size: {config.scale.landmark_detector.input_size} must be a multiple of 16"
     yield from _cft(config.cft, config.scale)
     yield from difface_problems(config)
+    yield from codeformer_plus_plus_problems(config)
     yield from _evaluation(config)
     yield from _hardware(config)
     for key, recipe in _recipes(config).items():
@@ -63,6 +72,8 @@ def _recipes(config: TrainConfig) -> dict:
         "cft.large_degradation": config.cft.large_degradation,
         "recogniser.degradation": config.recogniser.degradation,
         "restoration_backbone.degradation": config.restoration_backbone.degradation,
+        "landmark_detector.degradation": config.landmark_detector.degradation,
+        "branches.degradation": config.branches.degradation,
         "benchmark.degradation": config.benchmark.degradation,
     }
 

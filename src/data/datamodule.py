@@ -13,6 +13,9 @@ from src.data.loader_process import one_thread
 from src.data.stream import StreamSampler
 from src.data.training_set import CleanFaces, collate
 
+IMAGES = ("hq", "lq", "identity_branch", "generative_branch")
+"""Entries of a batch that are faces."""
+
 
 class FaceDataModule(pl.LightningDataModule):
     """The training stream of a stage.
@@ -70,7 +73,7 @@ class FaceDataModule(pl.LightningDataModule):
         """Images as channels-first tensors in [-1, 1]; degraded here if the workers did not."""
         self.skipped += batch.pop("skipped")
         keys = batch.pop("keys")
-        images = {name: batch[name].permute(0, 3, 1, 2) for name in ("hq", "lq") if name in batch}
+        images = {name: batch[name].permute(0, 3, 1, 2) for name in IMAGES if name in batch}
         if self._device_degradation is not None:
             images["hq"], images["lq"] = self._device_degradation(images["hq"].contiguous(), keys)
         return {**batch, **{name: self._normalised(image) for name, image in images.items()}}

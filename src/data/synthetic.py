@@ -6,12 +6,14 @@ import os
 import re
 import shutil
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 from jaxtyping import Float32, UInt8
 from tqdm import tqdm
 
+from src.data.rendered_truth import FaceTruth, RenderedTruth, StoredTruth, is_stored, write_truth
 from src.data.splits import checked_split, identity_ranges
 from src.faces import RenderedFace, render_face
 from src.faces.renderer import LARGEST, SMALLEST
@@ -49,7 +51,8 @@ class SyntheticFaces:
             raise UserError(
                 f"data.{split}_identities: 0 leaves the {split} split without faces; hold out at least one identity"
             )
-        self._store = None if cache is None else FaceStore(self._cached(cache))
+        self._folder = None if cache is None else self._cached(cache)
+        self._store = None if self._folder is None else FaceStore(self._folder)
 
     @property
     def identities(self) -> int:
@@ -77,6 +80,20 @@ class SyntheticFaces:
         """The exact five points as (x, y), pixels."""
         self._check(index)
         return self._render(index).landmarks5 if self._store is None else np.array(self._store.landmarks[index])
+
+    def truth(self) -> FaceTruth:
+        """The exact 68 landmarks and part maps.
+
+        They are kept beside the cached faces; what an earlier run has not left there is rendered and written now.
+
+        Raises:
+            UserError: they cannot be written, or are damaged.
+        """
+        if self._folder is None:
+            return RenderedTruth(self._render)
+        if not is_stored(self._folder):
+            write_truth(self._folder, (len(self), self.size), self._rendered("landmarks of"))
+        return StoredTruth(self._folder)
 
     def fingerprint(self) -> str:
         """SHA-256 of the population's parameters and of the renderer's version."""
@@ -140,12 +157,16 @@ class SyntheticFaces:
         with (folder / "images.npy").open("wb") as handle:
             shape = (count, self.size, self.size, 3)
             np.lib.format.write_array_header_1_0(handle, {"descr": "|u1", "fortran_order": False, "shape": shape})
-            title = f"rendering {count:,} faces ({self._split})"
-            for index in tqdm(range(count), desc=title, unit="face", leave=False, disable=None):
-                face = self._render(index)
+            for index, face in enumerate(self._rendered("rendering")):
                 handle.write(face.image.tobytes())
                 landmarks[index] = face.landmarks5
         np.save(folder / "landmarks.npy", landmarks)
+
+    def _rendered(self, title: str) -> Iterator[RenderedFace]:
+        """All faces in their order, with a bar that says what they are rendered for."""
+        what = f"{title} {len(self):,} faces ({self._split})"
+        for index in tqdm(range(len(self)), desc=what, unit="face", leave=False, disable=None):
+            yield self._render(index)
 
 
 def count_faces(settings: SyntheticFacesSettings) -> dict[str, tuple[int, int]]:

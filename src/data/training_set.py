@@ -7,13 +7,14 @@ from typing import Any, NotRequired, TypedDict
 import cv2
 import numpy as np
 import torch
-from jaxtyping import Int, UInt8
+from jaxtyping import Float32, Int, UInt8
 from torch import Tensor
 from torch.utils.data import Dataset, default_collate
 
 from src.data.code_targets import CodeTargets
 from src.data.damage import DamagePolicy
 from src.data.plan import DegradationPlan
+from src.data.rendered_truth import mirrored68, truth_of
 from src.data.source import FaceSource
 from src.data.stream import Key
 from src.degradation.engine import degrade_pair
@@ -21,6 +22,8 @@ from src.degradation.keyed import SampleKey, keyed_uniforms, stream_number
 
 Face = UInt8[np.ndarray, "s s 3"]
 FLIP_STREAM = stream_number("flip")
+EXACT = ("landmarks", "parts")
+"""What `Sampling.exact` may name."""
 
 
 class Sample(TypedDict):
@@ -31,6 +34,15 @@ class Sample(TypedDict):
     """Missing where the device degrades."""
     codes: NotRequired[Int[Tensor, "codes"]]
     """Target codes of `hq`, where they are cached."""
+    landmarks: NotRequired[Float32[Tensor, "68 2"]]
+    """Exact landmarks of `hq` as (x, y) in pixels, iBUG order, where they are asked for."""
+    parts: NotRequired[UInt8[Tensor, "s s"]]
+    """Exact part map of `hq`, where it is asked for."""
+    identity_branch: NotRequired[UInt8[Tensor, "s s 3"]]
+    generative_branch: NotRequired[UInt8[Tensor, "s s 3"]]
+    """The branches of CodeFormer++, where they are kept."""
+    branch_landmarks: NotRequired[Float32[Tensor, "2 k 2"]]
+    """Of both branches, array indices."""
     identity: Int[Tensor, ""]
     index: Int[Tensor, ""]
     key: Key
@@ -46,13 +58,21 @@ class Sampling:
     seed: int
     flip_probability: float
     damage: DamagePolicy
+    exact: tuple[str, ...] = ()
+    """What of `EXACT` the samples carry; known of rendered faces alone."""
 
 
 class CleanFaces(Dataset[Sample]):
-    """Faces of a source, perhaps flipped, with their target codes if there are any; a function of (seed, key) alone."""
+    """Faces of a source, perhaps flipped, with their target codes if there are any; a function of (seed, key) alone.
+
+    Raises:
+        UserError: `sampling.exact` asks for what is not known of these faces.
+    """
 
     def __init__(self, source: FaceSource, sampling: Sampling, codes: CodeTargets | None = None) -> None:
         self._source, self._sampling, self._codes = source, sampling, codes
+        # Made here, once, and not in every loader process.
+        self._truth = truth_of(source) if sampling.exact else None
 
     def __len__(self) -> int:
         return len(self._source)
@@ -62,7 +82,7 @@ class CleanFaces(Dataset[Sample]):
         flipped = self._is_flipped(found)
         sample = self._sample(found, cv2.flip(hq, 1) if flipped else hq)
         sample["skipped"] = found != key
-        return self._with_codes(sample, flipped)
+        return self._with_truth(self._with_codes(sample, flipped), flipped)
 
     def _sample(self, key: Key, hq: Face) -> Sample:
         return {
@@ -76,6 +96,16 @@ class CleanFaces(Dataset[Sample]):
     def _with_codes(self, sample: Sample, flipped: bool) -> Sample:
         if self._codes is not None:
             sample["codes"] = torch.from_numpy(self._codes.of(sample["key"].face, flipped))
+        return sample
+
+    def _with_truth(self, sample: Sample, flipped: bool) -> Sample:
+        face = sample["key"].face
+        if self._truth is not None and "landmarks" in self._sampling.exact:
+            points = self._truth.landmarks68(face)
+            sample["landmarks"] = torch.from_numpy(mirrored68(points, self._source.size) if flipped else points)
+        if self._truth is not None and "parts" in self._sampling.exact:
+            parts = self._truth.parts(face)
+            sample["parts"] = torch.from_numpy(cv2.flip(parts, 1) if flipped else parts)
         return sample
 
     def _is_flipped(self, key: Key) -> bool:

@@ -41,11 +41,27 @@ def benchmark_of(data: DataSettings, settings: BenchmarkSettings, size: int, cac
     return build_benchmark(source, settings, f"{data.kind}-{settings.split}-{size}")
 
 
+@dataclass(frozen=True)
+class RenderedNetworks:
+    """This suite's networks that measure rendered faces, with the SHA-256 of their files; None where there is none."""
+
+    recogniser: tuple[nn.Module, str] | None = None
+    landmark_detector: tuple[nn.Module, str] | None = None
+
+
 def metric_context(
-    settings: MetricsSettings, device: torch.device, cache: Path, recogniser: tuple[nn.Module, str] | None
+    settings: MetricsSettings, device: torch.device, cache: Path, rendered: RenderedNetworks | None = None
 ) -> BuildContext:
-    """Where metrics find weights and keep statistics; `recogniser` where the faces are rendered."""
-    return BuildContext(settings.weights_dir, device, cache, recogniser, settings.fetch)
+    """Where metrics find weights and keep statistics; `rendered` where the faces are."""
+    known = rendered or RenderedNetworks()
+    return BuildContext(
+        settings.weights_dir,
+        device,
+        cache,
+        known.recogniser,
+        settings.fetch,
+        landmark_detector=known.landmark_detector,
+    )
 
 
 def faces_of(benchmark: Benchmark) -> MeasuredFaces:

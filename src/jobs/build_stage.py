@@ -10,6 +10,7 @@ from src.checkpoints.network_file import load_network
 from src.checkpoints.store import StoredRun
 from src.data.plan import Always, Clean, DegradationPlan, ImageOrCode, Share
 from src.data.source import FaceSource
+from src.jobs.build_codeformer_plus_plus import build_registration_stage, build_texture_fusion_stage
 from src.jobs.training_recipes import training_chains
 from src.jobs.upstream import Upstreams
 from src.losses.perceptual import PerceptualLoss
@@ -23,6 +24,7 @@ from src.stages.cft import CftStage
 from src.stages.code_predictor import CodePredictorStage
 from src.stages.codeformer_weights import codeformer_sizes
 from src.stages.diffusion_prior import DiffusionPriorStage
+from src.stages.landmark_detector import LandmarkDetectorStage
 from src.stages.recogniser import RecogniserStage
 from src.stages.restoration_backbone import RestorationBackboneStage
 from src.stages.stage import Stage
@@ -34,14 +36,14 @@ Network = TypeVar("Network", bound=nn.Module)
 def degradation_plan(config: TrainConfig) -> DegradationPlan:
     """How the stage's training faces are degraded."""
     chains = training_chains(config)
-    if config.stage in ("code_predictor", "restoration_backbone"):
+    if config.stage in ("code_predictor", "restoration_backbone", "registration", "texture_fusion"):
         return Always(chains[0])
     if config.stage == "cft":
         cft = config.cft
         phases = cft.phases if cft.fused_sizes else [phase for phase in cft.phases if phase.image_every == 0]
         return ImageOrCode(phases or cft.phases, *chains)
-    if config.stage == "recogniser":
-        return Share(chains[0], config.recogniser.degraded_share)
+    if config.stage in ("recogniser", "landmark_detector"):
+        return Share(chains[0], getattr(config, config.stage).degraded_share)
     return Clean()
 
 
@@ -60,6 +62,18 @@ def build_stage(config: TrainConfig, upstreams: Upstreams, source: FaceSource) -
         return DiffusionPriorStage(config.diffusion_prior, scale, seed=seed)
     if config.stage == "restoration_backbone":
         return RestorationBackboneStage(config.restoration_backbone, scale, perceptual=_perceptual(config), seed=seed)
+    if config.stage == "landmark_detector":
+        return LandmarkDetectorStage(config.landmark_detector, scale, seed=seed)
+    if config.stage == "registration":
+        return build_registration_stage(config, upstreams)
+    if config.stage == "texture_fusion":
+        return build_texture_fusion_stage(config, upstreams, _perceptual(config))
+    return _codeformer_stage(config, upstreams)
+
+
+def _codeformer_stage(config: TrainConfig, upstreams: Upstreams) -> Stage:
+    """Stages II and III."""
+    seed, scale = config.seed, config.scale
     vqgan = _autoencoder(config, upstreams.of("vqgan"))
     if config.stage == "code_predictor":
         return CodePredictorStage(config.code_predictor, scale, vqgan=vqgan, seed=seed)
@@ -79,6 +93,7 @@ def _perceptual(config: TrainConfig) -> PerceptualLoss | None:
         "vqgan": config.vqgan.losses,
         "cft": config.cft.image_losses,
         "restoration_backbone": config.restoration_backbone,
+        "texture_fusion": config.texture_fusion.losses,
     }
     losses = of_stage[config.stage]
     return build_perceptual(losses.perceptual_network, config.metrics.weights_dir) if losses.perceptual > 0 else None

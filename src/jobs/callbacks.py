@@ -15,6 +15,7 @@ from src.data.image_file import write_png
 from src.data.levels import to_levels, to_network
 from src.faces.grid import image_grid
 from src.stages.diffusion_prior import DiffusionPriorStage
+from src.stages.registration import RegistrationStage
 from src.stages.stage import Stage
 
 
@@ -131,6 +132,29 @@ class DenoisingCurve(pl.Callback):
                 handle.write(json.dumps({"iteration": pl_module.iteration, "mse": curve}) + "\n")
             for logger in trainer.loggers:
                 scalars = {f"denoising/mse_t{timestep:04d}": error for timestep, error in curve.items()}
+                logger.log_metrics({"train/iteration": pl_module.iteration} | scalars)
+
+
+class RegistrationDiagnostics(pl.Callback):
+    """How the registration works on the faces of the grid: `registration.jsonl`, and the loggers."""
+
+    def __init__(
+        self, folder: Path, hq: UInt8[np.ndarray, "n s s 3"], lq: UInt8[np.ndarray, "n s s 3"], every: int, last: int
+    ) -> None:
+        self._path, self._every, self._last = folder / "registration.jsonl", every, last
+        self._batch = {name: torch.from_numpy(faces.transpose(0, 3, 1, 2).copy()) for name, faces in _pair(hq, lq)}
+
+    def on_train_batch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: Any) -> None:
+        """Measure if it is time."""
+        if not isinstance(pl_module, RegistrationStage) or not trainer.is_global_zero:
+            return
+        if pl_module.iteration == self._last or (self._every and pl_module.iteration % self._every == 0):
+            batch = {name: to_network(faces.to(pl_module.device)) for name, faces in self._batch.items()}
+            numbers = pl_module.diagnostics(batch)
+            with self._path.open("a") as handle:
+                handle.write(json.dumps({"iteration": pl_module.iteration, **numbers}) + "\n")
+            for logger in trainer.loggers:
+                scalars = {f"registration/{name}": value for name, value in numbers.items()}
                 logger.log_metrics({"train/iteration": pl_module.iteration} | scalars)
 
 

@@ -11,13 +11,14 @@ from typing import Any
 
 import numpy as np
 import torch
+from torch import nn
 
 from src.checkpoints.network_file import load_network
 from src.data.benchmark import Benchmark
 from src.data.frozen_manifest import is_frozen, read_manifest
 from src.data.image_file import write_png
 from src.data.synthetic import is_rendered
-from src.jobs.bench import Bench, benchmark_of, faces_of, metric_context, refuse_missing, summary_line
+from src.jobs.bench import Bench, RenderedNetworks, benchmark_of, faces_of, metric_context, refuse_missing, summary_line
 from src.jobs.board import print_study
 from src.jobs.evaluate_run import kept_baseline, write_grid
 from src.jobs.evaluated import Candidate, Evaluated, degraded_input
@@ -28,7 +29,7 @@ from src.jobs.recording import command_line, named_primary, record_evaluation, s
 from src.jobs.severity import severity_of
 from src.metrics.build import build_suite
 from src.metrics.kind import BuildContext
-from src.networks.recogniser import Recogniser
+from src.networks import Recogniser
 from src.restorers.device import torch_device
 from src.restorers.locate import resolve_checkpoint
 from src.settings.commands import EvaluateConfig
@@ -68,13 +69,19 @@ def evaluate_job(config: EvaluateConfig, words: Sequence[str]) -> None:
 
 
 def _context(config: EvaluateConfig, device: torch.device, benchmark: Benchmark | None) -> BuildContext:
-    recogniser = None
+    rendered = RenderedNetworks()
     if benchmark is not None and all(map(is_rendered, benchmark.names)):
-        loaded = load_network(resolve_checkpoint(config.recogniser, "recogniser"))
-        assert isinstance(loaded.network, Recogniser)
-        if loaded.network.size.input_size == benchmark.size:
-            recogniser = (loaded.network, loaded.sha256)
-    return metric_context(config.metrics, device, _cache(config), recogniser)
+        recogniser, detector = (_measuring(config, kind) for kind in ("recogniser", "landmark_detector"))
+        assert isinstance(recogniser[0], Recogniser)
+        # The recogniser was trained on faces of one size; the detector finds its way in others.
+        fits = recogniser[0].size.input_size == benchmark.size
+        rendered = RenderedNetworks(recogniser if fits else None, detector)
+    return metric_context(config.metrics, device, _cache(config), rendered)
+
+
+def _measuring(config: EvaluateConfig, kind: str) -> tuple[nn.Module, str]:
+    loaded = load_network(resolve_checkpoint(getattr(config, kind), kind))
+    return loaded.network, loaded.sha256
 
 
 def _cache(config: EvaluateConfig) -> Path:

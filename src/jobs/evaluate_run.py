@@ -5,19 +5,20 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch import nn
 
 from src.checkpoints.network_file import load_network
 from src.checkpoints.store import StoredRun
 from src.data.benchmark import Benchmark
 from src.data.image_file import write_png
 from src.faces.grid import image_grid
-from src.jobs.bench import Bench, benchmark_of, faces_of, metric_context, summary_line
+from src.jobs.bench import Bench, RenderedNetworks, benchmark_of, faces_of, metric_context, summary_line
 from src.jobs.evaluation import Evaluation, evaluate
 from src.jobs.recording import Provenance, bare_record, method_of, record_evaluation, records_folder
 from src.jobs.restorations import RestorerAtWork
 from src.jobs.severity import severity_of
 from src.jobs.subjects import Subject, Trained, record_stem, subjects
-from src.jobs.upstream import Upstreams, needs_recogniser
+from src.jobs.upstream import Upstreams, needs_landmark_detector, needs_recogniser
 from src.metrics.build import build_suite
 from src.metrics.suite import MetricSuite
 from src.settings.commands import TrainConfig
@@ -44,13 +45,16 @@ def load_benchmark(config: TrainConfig) -> Benchmark:
 
 
 def load_suite(config: TrainConfig, benchmark: Benchmark, upstreams: Upstreams, device: torch.device) -> MetricSuite:
-    """The configured metrics, with the recogniser of rendered faces where the faces are rendered."""
-    recogniser = None
-    if needs_recogniser(config):
-        loaded = load_network(upstreams.of("recogniser").weights_file("recogniser"))
-        recogniser = (loaded.network.to(device), loaded.sha256)
-    context = metric_context(config.metrics, device, cache_folder(config), recogniser)
+    """The configured metrics, with the networks of rendered faces where the faces are rendered."""
+    wanted = {"recogniser": needs_recogniser(config), "landmark_detector": needs_landmark_detector(config)}
+    networks = {name: _measuring(upstreams, name, device) for name, needed in wanted.items() if needed}
+    context = metric_context(config.metrics, device, cache_folder(config), RenderedNetworks(**networks))
     return build_suite(config.metrics, faces_of(benchmark), context)
+
+
+def _measuring(upstreams: Upstreams, stage: str, device: torch.device) -> tuple[nn.Module, str]:
+    loaded = load_network(upstreams.of(stage).weights_file(stage))
+    return loaded.network.to(device), loaded.sha256
 
 
 def evaluate_run(
@@ -123,6 +127,7 @@ def _record(
         arm=subject.arm,
         baseline=subject.is_baseline,
         weights=subject.weights,
+        diagnostics=subject.diagnostics,
     )
 
 

@@ -60,7 +60,7 @@ def evaluate_prior(config: TrainConfig, run: StoredRun, device: torch.device) ->
     curve = _curve(prior, benchmark, device, config.evaluation.batch_size)
     samples = SampledFaces(prior, config.diffusion_prior.sample_steps, benchmark.size, device)
     metrics = replace(config.metrics, measure=DISTRIBUTION, leave_out=[], primary=None)
-    suite = build_suite(metrics, faces_of(benchmark), metric_context(metrics, device, cache_folder(config), None))
+    suite = build_suite(metrics, faces_of(benchmark), metric_context(metrics, device, cache_folder(config)))
     evaluation = evaluate(
         samples,
         benchmark,

@@ -1,7 +1,7 @@
 """What the evaluation of a training measures: baselines, and the trained method at each of its settings."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
@@ -11,14 +11,18 @@ from src.checkpoints.store import StoredRun
 from src.data.benchmark import Benchmark
 from src.jobs.difface_settings import sampling_settings
 from src.jobs.evaluated import INPUT, setting_name
-from src.jobs.recording import Provenance, arm_name
+from src.jobs.recording import Provenance, arm_name, records_folder
+from src.jobs.registration_report import judges_of, of_system, report_of, write_sheet
 from src.jobs.restorations import Faces
 from src.jobs.upstream import Upstreams, needs_prior
 from src.networks import CodeFormer, VqAutoencoder
 from src.restorers.base import Restorer
+from src.restorers.build_codeformer_plus_plus import load_plus_plus
 from src.restorers.build_difface import build_backbone_restorer, build_difface
 from src.restorers.codeformer import CodeFormerRestorer
+from src.restorers.codeformer_plus_plus import BRANCH_RESTORERS, BranchRestorer, CodeFormerPlusPlusRestorer
 from src.restorers.identity import IdentityRestorer
+from src.restorers.locate import companions
 from src.restorers.vqgan import VqganRestorer
 from src.settings.commands import TrainConfig
 
@@ -38,6 +42,8 @@ class Subject:
     is_baseline: bool
     weights: dict[str, str]
     """SHA-256 of the networks at work."""
+    diagnostics: dict[str, float] = field(default_factory=dict)
+    """How the method worked (`Record.diagnostics`)."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +64,8 @@ def subjects(trained: Trained) -> Iterator[Subject]:
     yield Subject(INPUT, f"{INPUT}-{_suffix(config)}", IdentityRestorer(), benchmark.lq, INPUT, True, {})
     if config.stage == "restoration_backbone":
         yield from _difface(trained)
+    elif config.stage == "texture_fusion":
+        yield from _codeformer_plus_plus(trained)
     else:
         yield from _codeformer(trained)
 
@@ -117,3 +125,26 @@ def _difface(trained: Trained) -> Iterator[Subject]:
         restorer = build_difface("difface", files, sampling, trained.device)
         name = setting_name(restorer.knobs)
         yield Subject(arm, f"{stem}/{name}", restorer, lq, name, False, weights)
+
+
+def _codeformer_plus_plus(trained: Trained) -> Iterator[Subject]:
+    """Both branches and their mean as baselines, and the whole system with what its registration did."""
+    config, benchmark, device = trained.config, trained.benchmark, trained.device
+    networks = load_plus_plus(companions(trained.run.weights_file("texture_fusion")), device)
+    branches = {"codeformer": trained.run.status.weights["codeformer"]}
+    for name in BRANCH_RESTORERS:
+        folder = f"{name}-{_suffix(config)}-{branches['codeformer'][:10]}"
+        yield Subject(name, folder, BranchRestorer(networks, name), benchmark.lq, name, True, branches)
+    evaluation, weights = config.evaluation, dict(trained.provenance.weights)
+    report = report_of(
+        of_system(networks),
+        benchmark,
+        judges_of(config, trained.upstreams),
+        device,
+        batch_size=evaluation.batch_size,
+        shown=evaluation.shown_faces,
+    )
+    write_sheet(records_folder(config).parent / "images" / f"{record_stem(config)}-registration.png", report)
+    restorer = CodeFormerPlusPlusRestorer(networks)
+    arm, folder = arm_name(config), f"{record_stem(config)}/fused"
+    yield Subject(arm, folder, restorer, benchmark.lq, "fused", False, weights, report.diagnostics)

@@ -19,8 +19,16 @@ from src.data import build_source
 from src.degradation.engine import degrade
 from src.jobs.bench import metric_context, refuse_missing
 from src.jobs.board import print_leaderboard
+from src.jobs.branch_store import branch_store
 from src.jobs.build_stage import build_stage
-from src.jobs.callbacks import DenoisingCurve, FaceGrid, IterationCheckpoint, ProgressBar, ScalarLog
+from src.jobs.callbacks import (
+    DenoisingCurve,
+    FaceGrid,
+    IterationCheckpoint,
+    ProgressBar,
+    RegistrationDiagnostics,
+    ScalarLog,
+)
 from src.jobs.evaluate_run import Measured, cache_folder, evaluate_run
 from src.jobs.failures import clear_failure, write_failure
 from src.jobs.fit import build_trainer, fit, use_threads
@@ -28,14 +36,16 @@ from src.jobs.prior_evaluation import evaluate_prior
 from src.jobs.processes import has_parent, train_upstream
 from src.jobs.quiet import quieten
 from src.jobs.recording import Provenance, command_line
+from src.jobs.registration_evaluation import evaluate_registration
 from src.jobs.restorations import Faces
 from src.jobs.training_data import code_targets, training_data
 from src.jobs.upstream import MEASURED_BY_VERIFICATION, Upstreams, needed_stages
-from src.jobs.verification import evaluate_recogniser
+from src.jobs.verification import evaluate_landmark_detector, evaluate_recogniser
 from src.settings.commands import TrainConfig
 from src.stages.cft import CftStage
 from src.stages.restoration_backbone import RestorationBackboneStage
 from src.stages.stage import Stage
+from src.stages.texture_fusion import TextureFusionStage
 from src.stages.vqgan import VqganStage
 from src.tracking.provenance import git_commit, hardware
 from src.tracking.wandb_checkpoint import log_checkpoint
@@ -49,8 +59,14 @@ SYSTEM_OF_STAGE = {
     "recogniser": "recogniser",
     "diffusion_prior": "difface",
     "restoration_backbone": "difface",
+    "landmark_detector": "landmark_detector",
+    "registration": "codeformer_plus_plus",
+    "texture_fusion": "codeformer_plus_plus",
 }
 """W&B tag of a stage: the system that it is a part of."""
+
+CHOICES = ("perceptual_network", "metric_learning_features", "identity_network")
+"""Facts of a run that say what `auto` stood for."""
 
 
 def run_job(config: TrainConfig, overrides: list[str]) -> float | None:
@@ -70,7 +86,7 @@ def run_job(config: TrainConfig, overrides: list[str]) -> float | None:
 def _run(config: TrainConfig, overrides: list[str]) -> None:
     quieten()
     use_threads(config.trainer)
-    refuse_missing(config.metrics, metric_context(config.metrics, torch.device("cpu"), cache_folder(config), None))
+    refuse_missing(config.metrics, metric_context(config.metrics, torch.device("cpu"), cache_folder(config)))
     upstreams = Upstreams(config, partial(train_upstream, overrides))
     for stage in needed_stages(config):
         upstreams.of(stage)  # what the evaluation needs too, before other ranks start
@@ -90,7 +106,7 @@ def _run(config: TrainConfig, overrides: list[str]) -> None:
 
 def _provenance(run: StoredRun, ingredients: dict[str, str], overrides: list[str]) -> Provenance:
     built_on = {f"upstream/{name}": digest for name, digest in ingredients.items() if name != "data"}
-    chosen = {name: value for name, value in run.status.facts.items() if name == "perceptual_network"}
+    chosen = {name: value for name, value in run.status.facts.items() if name in CHOICES}
     return Provenance(
         run.status.name,
         run.status.identity,
@@ -112,7 +128,8 @@ def train(
     pl.seed_everything(config.seed, workers=True, verbose=False)
     source = build_source(config.data, split="train", size=config.scale.image_size, cache=cache_folder(config))
     stage = build_stage(config, upstreams, source)
-    data = training_data(config, source, code_targets(config, source, upstreams))
+    codes, branches = code_targets(config, source, upstreams), branch_store(config, source, upstreams)
+    data = training_data(config, source, codes, branches)
     if config.trainer.channels_last:
         cast(Any, stage).to(memory_format=torch.channels_last)
     if _is_first_rank():
@@ -139,16 +156,20 @@ def _finish_training(config: TrainConfig, folder: Path, status: RunStatus, stage
 
 
 def _choices(stage: Stage) -> dict[str, str]:
-    """What was chosen automatically: the perceptual network."""
-    if not isinstance(stage, VqganStage | CftStage | RestorationBackboneStage):
+    """What was chosen automatically: networks of losses."""
+    if not isinstance(stage, VqganStage | CftStage | RestorationBackboneStage | TextureFusionStage):
         return {}
-    return {"perceptual_network": stage.perceptual.network.name if stage.perceptual is not None else "none"}
+    chosen = {"perceptual_network": stage.perceptual.network.name if stage.perceptual is not None else "none"}
+    if isinstance(stage, TextureFusionStage):
+        chosen["metric_learning_features"] = stage.features.name if stage.features is not None else "none"
+        chosen["identity_network"] = stage.identity_loss.name if stage.identity_loss is not None else "none"
+    return chosen
 
 
 def _prepare_folder(config: TrainConfig, folder: Path, status: RunStatus) -> None:
     if not config.resume:
         (folder / "checkpoints" / "last.ckpt").unlink(missing_ok=True)
-        for name in ("train_log.jsonl", "denoising_curve.jsonl"):
+        for name in ("train_log.jsonl", "denoising_curve.jsonl", "registration.jsonl"):
             (folder / name).unlink(missing_ok=True)
     write_status(folder, status)
     (folder / "config.json").write_text(json.dumps(effective_config(config), indent=2) + "\n")
@@ -161,6 +182,8 @@ def _callbacks(config: TrainConfig, folder: Path) -> list[pl.Callback]:
     shown: list[pl.Callback] = [FaceGrid(folder, hq, lq, trainer.images_every, training.iterations)]
     if config.stage == "diffusion_prior":
         shown.append(DenoisingCurve(folder, hq, trainer.images_every, training.iterations))
+    if config.stage == "registration":
+        shown.append(RegistrationDiagnostics(folder, hq, lq, trainer.images_every, training.iterations))
     return [
         ProgressBar(title, training.iterations, trainer.progress, trainer.log_every),
         ScalarLog(folder, trainer.log_every),
@@ -208,8 +231,7 @@ def _evaluate(
     use_gpu = config.trainer.accelerator != "cpu" and torch.cuda.is_available()
     device = torch.device("cuda" if use_gpu else "cpu")
     if config.stage in MEASURED_BY_VERIFICATION:
-        verify = evaluate_recogniser if config.stage == "recogniser" else evaluate_prior
-        numbers = verify(config, run, device)
+        numbers = _verified(config, run, upstreams, device)
         if logger is not None:
             logger.experiment.summary.update({final_key(name): value for name, value in numbers.items()})
             _log_weights(config, run, logger)
@@ -222,6 +244,17 @@ def _evaluate(
     _write_measured(run, measured)
     if not has_parent():
         print_leaderboard(config)
+
+
+def _verified(config: TrainConfig, run: StoredRun, upstreams: Upstreams, device: torch.device) -> dict[str, float]:
+    """Numbers of a network that restores nothing."""
+    if config.stage == "recogniser":
+        return evaluate_recogniser(config, run, device)
+    if config.stage == "landmark_detector":
+        return evaluate_landmark_detector(config, run, device)
+    if config.stage == "registration":
+        return evaluate_registration(config, run, upstreams, device)
+    return evaluate_prior(config, run, device)
 
 
 def _log_weights(config: TrainConfig, run: StoredRun, logger: WandbLogger) -> None:

@@ -9,12 +9,15 @@ from tqdm import tqdm
 
 from src.checkpoints.network_file import load_network
 from src.data import FaceSource
+from src.data.branch_faces import BranchFaces
+from src.data.branch_store import BranchStore
 from src.data.code_targets import LARGEST_CODEBOOK, CodeTargets, targets_path, write_code_targets
 from src.data.damage import damage_policy
 from src.data.datamodule import FaceDataModule
 from src.data.device_degradation import DeviceDegradation
 from src.data.levels import to_network
 from src.data.training_set import CleanFaces, DegradedFaces, Sampling
+from src.jobs.build_codeformer_plus_plus import mask_source
 from src.jobs.build_stage import degradation_plan
 from src.jobs.evaluate_run import cache_folder
 from src.jobs.training_recipes import training_chains
@@ -26,14 +29,16 @@ STAGES_WITH_CODES = ("code_predictor", "cft")
 FACES_A_BATCH = 16
 
 
-def training_data(config: TrainConfig, source: FaceSource, codes: CodeTargets | None) -> FaceDataModule:
+def training_data(
+    config: TrainConfig, source: FaceSource, codes: CodeTargets | None, branches: BranchStore | None = None
+) -> FaceDataModule:
     """The stream of the configured stage over the faces of its training split."""
     training, trainer = getattr(config, config.stage).training, config.trainer
-    plan = degradation_plan(config)
-    sampling = Sampling(config.seed, _flip_probability(config), damage_policy(config.data.on_damaged))
-    on_device = trainer.degradation == "device"
+    plan, sampling = degradation_plan(config), sampling_of_faces(config)
+    on_device = trainer.degradation == "device" and branches is None
+    faces = CleanFaces(source, sampling, codes) if on_device else DegradedFaces(source, plan, sampling, codes)
     return FaceDataModule(
-        CleanFaces(source, sampling, codes) if on_device else DegradedFaces(source, plan, sampling, codes),
+        faces if branches is None else BranchFaces(source, sampling, branches),
         batch_size=training.batch_size,
         iterations=training.iterations,
         seed=config.seed,
@@ -41,6 +46,21 @@ def training_data(config: TrainConfig, source: FaceSource, codes: CodeTargets | 
         channels_last=trainer.channels_last,
         device_degradation=DeviceDegradation(plan, config.seed) if on_device else None,
     )
+
+
+def sampling_of_faces(config: TrainConfig) -> Sampling:
+    """How the training faces of the stage become samples."""
+    damage = damage_policy(config.data.on_damaged)
+    return Sampling(config.seed, _flip_probability(config), damage, tuple(_exact(config)))
+
+
+def _exact(config: TrainConfig) -> Iterator[str]:
+    """What the stage needs to know exactly, which only rendered faces tell."""
+    if config.stage == "landmark_detector":
+        yield "landmarks"
+    learns = config.stage == "texture_fusion" and config.texture_fusion.metric_learning.weight > 0
+    if learns and mask_source(config) == "exact":
+        yield "parts"
 
 
 def _flip_probability(config: TrainConfig) -> float:

@@ -11,5 +11,8 @@ def training_chains(config: TrainConfig) -> list[Chain]:
         "cft": [config.cft.small_degradation, config.cft.large_degradation],
         "recogniser": [config.recogniser.degradation],
         "restoration_backbone": [config.restoration_backbone.degradation],
+        "landmark_detector": [config.landmark_detector.degradation],
+        "registration": [config.branches.degradation],
+        "texture_fusion": [config.branches.degradation],
     }
     return [chain_of(recipe) for recipe in recipes.get(config.stage, [])]

@@ -3,14 +3,17 @@
 import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
+from fnmatch import fnmatch
 from pathlib import Path
 
+from src.checkpoints.files import sha256_of
 from src.checkpoints.store import BUNDLED, RunStore, StoredRun, read_run
-from src.config.identity import SIZES_OF_STAGE, UPSTREAM_OF_STAGE, effective_config, identity
+from src.config.identity import SIZES_OF_STAGE, effective_config, identity
+from src.config.stage_order import is_rendered, upstream_of
 from src.data import build_source
 from src.jobs.difface_settings import grids_of
+from src.restorers.locate import resolve_checkpoints
 from src.settings.commands import TrainConfig
-from src.settings.data import SyntheticFacesSettings
 from src.settings.errors import UserError
 
 WEIGHTS_OF_STAGE = {
@@ -20,11 +23,16 @@ WEIGHTS_OF_STAGE = {
     "cft": "codeformer",
     "diffusion_prior": "diffusion_prior",
     "restoration_backbone": "restoration_backbone",
+    "landmark_detector": "landmark_detector",
+    "registration": "registration",
+    "texture_fusion": "texture_fusion",
 }
 """The network whose hash stands for a stage."""
-MEASURED_BY_VERIFICATION = ("recogniser", "diffusion_prior")
+MEASURED_BY_VERIFICATION = ("recogniser", "diffusion_prior", "landmark_detector", "registration")
 """Stages whose networks restore nothing, so that no benchmark can measure them."""
 
+RENDERED_LANDMARKS = "rendered68"
+"""Landmarks of this suite's own detector, as definitions of metrics name them."""
 SHARED_SEED = 0
 CONFIG_FILE = "config.json"
 """The effective configuration, in the run's folder."""
@@ -50,7 +58,23 @@ def data_fingerprint(config: TrainConfig) -> str:
 
 def needs_recogniser(config: TrainConfig) -> bool:
     """Rendered faces are recognised by the recogniser trained on them; photographs by published networks."""
-    return isinstance(config.data, SyntheticFacesSettings) and config.stage not in MEASURED_BY_VERIFICATION
+    return is_rendered(config) and config.stage not in MEASURED_BY_VERIFICATION
+
+
+def needs_landmark_detector(config: TrainConfig) -> bool:
+    """Landmarks of rendered faces are found by the detector trained on them; of photographs by published networks."""
+    if not is_rendered(config):
+        return False
+    return config.stage == "registration" or (
+        config.stage not in MEASURED_BY_VERIFICATION and _measures_landmarks(config)
+    )
+
+
+def _measures_landmarks(config: TrainConfig) -> bool:
+    metrics = config.metrics
+    by_detector = [name for name, kind in metrics.definitions.items() if kind.get("landmarks") == RENDERED_LANDMARKS]
+    asked = [name for name in by_detector if any(fnmatch(name, pattern) for pattern in metrics.measure)]
+    return any(not any(fnmatch(name, pattern) for pattern in metrics.leave_out) for name in asked)
 
 
 def needs_prior(config: TrainConfig) -> bool:
@@ -60,13 +84,14 @@ def needs_prior(config: TrainConfig) -> bool:
 
 def needed_stages(config: TrainConfig) -> tuple[str, ...]:
     """Stages whose networks the training or the evaluation of `config.stage` uses."""
-    return UPSTREAM_OF_STAGE[config.stage] + measured_with(config)
+    return tuple(dict.fromkeys(upstream_of(config, config.stage) + measured_with(config)))
 
 
 def measured_with(config: TrainConfig) -> tuple[str, ...]:
     """Stages that the evaluation alone uses; their seed is `SHARED_SEED`, so that seeds of a study are measured alike."""
     prior = ("diffusion_prior",) if needs_prior(config) else ()
-    return prior + (("recogniser",) if needs_recogniser(config) else ())
+    detector = ("landmark_detector",) if needs_landmark_detector(config) else ()
+    return prior + detector + (("recogniser",) if needs_recogniser(config) else ())
 
 
 @dataclass
@@ -92,12 +117,30 @@ class Upstreams:
         """Hashes of everything that the training of `stage` is fed with."""
         if self._fingerprint is None:
             self._fingerprint = data_fingerprint(self.config)
-        networks = {name: network_hash(self.of(name)) for name in UPSTREAM_OF_STAGE[stage]}
-        return {"data": self._fingerprint, **networks}
+        networks = {name: network_hash(self.of(name)) for name in upstream_of(self.config, stage)}
+        plugged = self.generative_networks() if stage in ("registration", "texture_fusion") else {}
+        return {"data": self._fingerprint, **networks, **plugged}
+
+    def generative_networks(self) -> dict[str, str]:
+        """Hashes of the weights of another restorer than CodeFormer that makes the generative branch."""
+        branches = self.config.branches
+        if branches.generative == "codeformer":
+            return {}
+        text, backbone = branches.checkpoint or "", branches.sampling.backbone
+        files = resolve_checkpoints(branches.generative, text, backbone, self.config.metrics.weights_dir)
+        return {f"generative_{network}": sha256_of(path) for network, path in files.items()}
+
+    def branch_networks(self) -> dict[str, str]:
+        """Hashes of the faces, and of the networks that make their branches."""
+        return {**self.ingredients("cft"), "cft": network_hash(self.of("cft")), **self.generative_networks()}
+
+    def landmark_source(self) -> str:
+        """What finds landmarks: the hash of the detector of rendered faces, else MTCNN's name."""
+        return network_hash(self.of("landmark_detector")) if is_rendered(self.config) else "mtcnn5"
 
     def licences(self, stage: str) -> dict[str, str]:
         """Licences of the published networks on which `stage` is built; they go on to what is trained on them."""
-        found = {name: self.of(name).status.facts.get("licences", {}) for name in UPSTREAM_OF_STAGE[stage]}
+        found = {name: self.of(name).status.facts.get("licences", {}) for name in upstream_of(self.config, stage)}
         return {f"{name}/{kind}": licence for name, kinds in found.items() for kind, licence in kinds.items()}
 
     def identity_of(self, stage: str) -> str:

@@ -1,4 +1,4 @@
-"""Evaluates the recogniser on identities it has never seen, clean and degraded."""
+"""Evaluates recogniser and landmark detector on people they have never seen, clean and degraded."""
 
 import json
 from dataclasses import replace
@@ -10,10 +10,13 @@ from torch import nn
 from src.checkpoints.files import atomic_path
 from src.checkpoints.network_file import load_network
 from src.checkpoints.store import StoredRun
+from src.data import build_source
 from src.data.benchmark import Benchmark
 from src.data.levels import to_network
-from src.jobs.evaluate_run import load_benchmark
+from src.data.rendered_truth import truth_of
+from src.jobs.evaluate_run import cache_folder, load_benchmark
 from src.jobs.restorations import Faces, channels_first
+from src.metrics.landmark_networks import UNIT_SIDE
 from src.metrics.verification import area_under_curve, pair_cosines
 from src.settings.commands import TrainConfig
 
@@ -35,6 +38,29 @@ def evaluate_recogniser(config: TrainConfig, run: StoredRun, device: torch.devic
     with atomic_path(run.folder / "verification.json") as temporary:
         temporary.write_text(json.dumps(numbers | {"faces": len(benchmark)}, indent=2) + "\n")
     print("recogniser: " + ", ".join(f"{name} {value:.3f}" for name, value in numbers.items()), flush=True)
+    return numbers
+
+
+def evaluate_landmark_detector(config: TrainConfig, run: StoredRun, device: torch.device) -> dict[str, float]:
+    """Mean distance from the exact landmarks on held-out rendered faces, clean and degraded, in pixels of a face of 512;
+    written to verification.json.
+
+    Raises:
+        UserError: the faces have no exact landmarks.
+    """
+    network = load_network(run.weights_file("landmark_detector")).network.to(device)
+    benchmark = load_benchmark(config)
+    side = benchmark.size
+    source = build_source(config.data, split=config.benchmark.split, size=side, cache=cache_folder(config))
+    truth = truth_of(source)
+    exact = np.stack([truth.landmarks68(index) for index in range(len(benchmark))])
+    numbers: dict[str, float] = {}
+    for name, faces in (("clean", benchmark.clean_faces()), ("degraded", benchmark.lq)):
+        distances = np.linalg.norm(_embed(network, faces, device) - exact, axis=2).mean(1) * UNIT_SIDE / side
+        numbers |= {f"{name}_error": float(distances.mean()), f"{name}_error_p95": float(np.quantile(distances, 0.95))}
+    with atomic_path(run.folder / "verification.json") as temporary:
+        temporary.write_text(json.dumps(numbers | {"faces": len(benchmark)}, indent=2) + "\n")
+    print("landmark_detector: " + ", ".join(f"{name} {value:.2f}" for name, value in numbers.items()), flush=True)
     return numbers
 
 

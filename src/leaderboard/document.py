@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from src.leaderboard import facts
 from src.leaderboard.columns import heading
+from src.leaderboard.diagnostics_table import DiagnosticsTable, diagnostics_tables
 from src.leaderboard.grids import apart_grid, full_grid, ranking_grid, seeds_grid, severity_grid, worst_grid
 from src.leaderboard.render import Grid, markdown
 from src.leaderboard.severity import by_scale, outside_note
@@ -12,7 +13,7 @@ from src.leaderboard.study_figure import StudyFigure
 
 
 def document_text(tables: Sequence[StudyTable]) -> str:
-    """Every study with its rankings, tables of all settings, worst faces, severity and seeds, and its figures."""
+    """Every study with its rankings, tables of all settings, worst faces, severity and seeds, its figures and diagnostics."""
     return "\n".join(map(_study, tables))
 
 
@@ -23,6 +24,8 @@ def _study(table: StudyTable) -> str:
         parts += _ranking(ranking, depth=3 if several else 2, titled=several)
     for figure in table.figures:
         parts += _study_figure(figure)
+    for diagnostics in diagnostics_tables(table):
+        parts += _diagnostics(diagnostics)
     if not table.rankings:
         parts.append("**No arm has a result that can be ranked.**")
     parts += _section("## Apart from the ranking", apart_grid(table.apart))
@@ -52,6 +55,11 @@ def _ranking(ranking: Ranking, *, depth: int, titled: bool) -> list[str]:
 def _study_figure(figure: StudyFigure) -> list[str]:
     picture = f"![{figure.heading}]({figure.file})"
     return [f"## {figure.heading}", _list(figure.readings), picture, figure.caption, markdown(figure.grid)]
+
+
+def _diagnostics(table: DiagnosticsTable) -> list[str]:
+    meanings = _list([f"{column}: {meaning}" for column, meaning in table.meanings])
+    return [f"## {table.heading}", table.note, markdown(table.grid), *([meanings] if meanings else [])]
 
 
 def _figures(ranking: Ranking) -> list[str]:

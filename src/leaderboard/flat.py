@@ -4,6 +4,7 @@ import csv
 import io
 from collections.abc import Iterable, Sequence
 
+from src.leaderboard.diagnostics_table import row_diagnostics
 from src.leaderboard.row import Cell, Row
 from src.leaderboard.study import StudyTable
 
@@ -47,6 +48,7 @@ def _line(study: str, row: Row) -> dict[str, object]:
         "benchmark": records[0].benchmark.get("hash"),
         **_cost(row),
         **{key: value for name, cell in row.cells.items() for key, value in _cell(name, cell).items()},
+        **{f"diagnostic/{name}": value for name, value in row_diagnostics(row).items()},
     }
 
 

@@ -30,6 +30,7 @@ SCRIPTS = (
     "frontier",
     "severity",
     "sweeps",
+    "diagnostics",
     "gallery",
     "provenance",
     "headline",

@@ -6,6 +6,7 @@ from typing import Any
 
 from src.leaderboard.columns import digits_of, metric_order
 from src.leaderboard.definition import direction_of
+from src.leaderboard.diagnostics_table import DiagnosticsTable, diagnostics_tables
 from src.leaderboard.frontier import CERTAINTY, Frontier, FrontierPoint
 from src.leaderboard.page_config import Entry, shared_config
 from src.leaderboard.page_pictures import gallery_of
@@ -45,6 +46,18 @@ def _study(table: StudyTable, pool: Pool) -> dict[str, Any]:
         "rankings": [_ranking(ranking, pool, shared) for ranking in table.rankings],
         "apart": [row_payload(row, pool, shared) for row in table.apart],
         "figures": [_study_figure(figure) for figure in table.figures],
+        **({"diagnostics": shown} if (shown := [_diagnostics(found) for found in diagnostics_tables(table)]) else {}),
+    }
+
+
+def _diagnostics(table: DiagnosticsTable) -> dict[str, Any]:
+    return {
+        "heading": table.heading,
+        "note": table.note,
+        "keys": table.grid.keys,
+        "headings": list(table.grid.headings),
+        "rows": [list(row) for row in table.grid.rows],
+        "meanings": [list(entry) for entry in table.meanings],
     }
 
 

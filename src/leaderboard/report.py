@@ -10,6 +10,7 @@ from urllib.parse import quote
 
 from src.leaderboard.comparable import benchmark_name
 from src.leaderboard.definition import direction_of
+from src.leaderboard.diagnostics_table import diagnostics_tables
 from src.leaderboard.grids import ranking_grid
 from src.leaderboard.render import markdown
 from src.leaderboard.row import Row
@@ -117,6 +118,10 @@ def _blocks(table: StudyTable, project: str, entity: str) -> Iterator[Any]:
         yield wr.H1(figure.heading)
         yield from _lists(figure.readings)
         yield wr.MarkdownBlock(text=markdown(figure.grid))
+    for diagnostics in diagnostics_tables(table):
+        yield wr.H1(diagnostics.heading)
+        yield wr.P(diagnostics.note)
+        yield wr.MarkdownBlock(text=markdown(diagnostics.grid))
     apart = [f"{row.arm}: {row.reason or row.status}" for row in table.apart]
     if apart:
         yield wr.H1("Apart from the ranking")

@@ -88,7 +88,7 @@ def missing_metrics(settings: MetricsSettings, context: BuildContext) -> dict[st
 
 
 def _asked_of(settings: MetricsSettings, context: BuildContext) -> list[_Entry]:
-    rendered = context.rendered_recogniser is not None
+    rendered = context.rendered_recogniser is not None or context.landmark_detector is not None
     return [entry for entry in asked_for(settings) if entry.is_given and (rendered or not entry.rendered_only)]
 
 

@@ -36,6 +36,8 @@ class BuildContext:
     """Fetch weights that are missing from their published address."""
     side: int | None = None
     """Side of the measured faces, pixels; None before they are known."""
+    landmark_detector: tuple[nn.Module, str] | None = None
+    """The suite's own landmark detector of rendered faces and its SHA-256, where the faces are rendered."""
     _shared: dict[str, object] = field(default_factory=dict)
 
     def shared(self, key: str, build: Callable[[], Shared]) -> Shared:

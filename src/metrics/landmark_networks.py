@@ -95,6 +95,22 @@ class MtcnnLandmarks:
         return torch.from_numpy(rows * (UNIT_SIDE / SIDE)).float().to(image.device)
 
 
+class RenderedFaceLandmarks:
+    """68 landmarks of the suite's own detector, trained on rendered faces; every face has them."""
+
+    key = "rendered68"
+
+    def __init__(self, network: nn.Module) -> None:
+        self._network = network.eval()
+
+    @torch.inference_mode()
+    def __call__(self, image: Image, landmarks: Landmarks | None) -> Rows:
+        """68 landmarks a face; `landmarks` are not used."""
+        height, width = image.shape[-2:]
+        unit = torch.tensor([UNIT_SIDE / width, UNIT_SIDE / height], device=image.device)
+        return (self._network(image * 2 - 1) * unit).flatten(1)
+
+
 def _middle_face(boxes: Float[np.ndarray, "n 5"], points: Float[np.ndarray, "n 5 2"]) -> Float[np.ndarray, "10"]:
     """Places in pixels, (0.5, 0.5) in the middle of the first."""
     if not len(boxes):
@@ -136,7 +152,26 @@ def _mtcnn_sha256() -> str:
     return hashlib.sha256(hashes.encode()).hexdigest()
 
 
+def _landmark_detector(context: BuildContext) -> tuple[nn.Module, str]:
+    assert context.landmark_detector is not None
+    return context.landmark_detector
+
+
+def _detector_missing(context: BuildContext) -> list[str]:
+    if context.landmark_detector is not None:
+        return []
+    return [
+        "the landmark detector of rendered faces is missing; `python -m src.train stage=landmark_detector` makes it"
+    ]
+
+
 LANDMARK_NETWORKS = {
+    "rendered68": LandmarkNetwork(
+        "68 iBUG landmarks of this suite's detector of rendered faces",
+        _detector_missing,
+        lambda context: RenderedFaceLandmarks(_landmark_detector(context)[0].to(context.device)),
+        lambda context: _landmark_detector(context)[1],
+    ),
     "wflw98": LandmarkNetwork(
         "98 WFLW landmarks of AWing's FAN (Wang et al., ICCV 2019; facexlib), found at 256",
         lambda context: missing_weights(["landmarks_wflw"], context),

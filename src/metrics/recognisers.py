@@ -38,7 +38,7 @@ class AlignedEmbedder:
         is_bgr: bool = False,
     ) -> None:
         self.key = key
-        self._network = network.eval()
+        self.network = network.eval()
         self._mean = torch.tensor(mean).view(1, 3, 1, 1)
         self._deviation = torch.tensor(deviation).view(1, 3, 1, 1)
         self._is_bgr = is_bgr
@@ -46,13 +46,17 @@ class AlignedEmbedder:
     @torch.inference_mode()
     def __call__(self, image: Image, landmarks: Landmarks | None) -> Float[Tensor, "b d"]:
         """Unit-norm embeddings of RGB faces in [0, 1]; NaN where a landmark is not finite."""
-        faces = (align(image, landmarks) - self._mean.to(image)) / self._deviation.to(image)
-        embedding = normalize(self._network(faces.flip(1) if self._is_bgr else faces))
+        embedding = self.embed(image, landmarks)
         if landmarks is None:
             return embedding
         # grid_sample clamps NaN into the image, so that such a face would pass for a measured one.
         located = landmarks.isfinite().flatten(1).all(1).to(embedding.device)
         return embedding.where(located[:, None], torch.nan)
+
+    def embed(self, image: Image, landmarks: Landmarks | None) -> Float[Tensor, "b d"]:
+        """The embeddings, with gradient, whatever the landmarks are."""
+        faces = (align(image, landmarks) - self._mean.to(image)) / self._deviation.to(image)
+        return normalize(self.network(faces.flip(1) if self._is_bgr else faces))
 
 
 class GreyEmbedder:
@@ -61,14 +65,18 @@ class GreyEmbedder:
     key = "arcface_resnet18_grey"
 
     def __init__(self, network: nn.Module) -> None:
-        self._network = network.eval()
+        self.network = network.eval()
 
     @torch.inference_mode()
     def __call__(self, image: Image, landmarks: Landmarks | None) -> Float[Tensor, "b d"]:
         """Unit-norm embeddings of RGB faces in [0, 1]; `landmarks` are not used."""
+        return self.embed(image, landmarks)
+
+    def embed(self, image: Image, landmarks: Landmarks | None) -> Float[Tensor, "b d"]:
+        """The embeddings, with gradient."""
         grey = (image * torch.tensor(LUMA).view(1, 3, 1, 1).to(image)).sum(1, keepdim=True)
         face = interpolate(grey, (GREY_SIDE, GREY_SIDE), mode="bilinear", align_corners=False)
-        return normalize(self._network(face * 2 - 1))
+        return normalize(self.network(face * 2 - 1))
 
 
 class RenderedFaceEmbedder:

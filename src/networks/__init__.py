@@ -5,9 +5,11 @@ from src.networks.codeformer import CodeFormer, CodePrediction, Restoration
 from src.networks.diffusion_unet import DiffusionUnet
 from src.networks.discriminator import PatchDiscriminator
 from src.networks.feature_transformation import FeatureTransformation
+from src.networks.landmark_detector import LandmarkDetector
 from src.networks.recogniser import Recogniser
 from src.networks.srcnn import Srcnn, SrcnnSameResolution
 from src.networks.swinir import SwinIr
+from src.networks.texture_fusion import TextureFusion
 from src.networks.vector_quantizer import Quantized, VectorQuantizer
 from src.networks.vq_autoencoder import Reconstruction, VqAutoencoder
 
@@ -17,6 +19,7 @@ __all__ = [
     "CodebookHealth",
     "DiffusionUnet",
     "FeatureTransformation",
+    "LandmarkDetector",
     "PatchDiscriminator",
     "Quantized",
     "Recogniser",
@@ -25,6 +28,7 @@ __all__ = [
     "Srcnn",
     "SrcnnSameResolution",
     "SwinIr",
+    "TextureFusion",
     "VectorQuantizer",
     "VqAutoencoder",
     "histogram",

@@ -32,12 +32,20 @@ class FaceParser:
     @torch.inference_mode()
     def masks(self, faces: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b h w"]:
         """Weight of every pixel in [0, 1], for RGB faces in [-1, 1]."""
-        # One after the other on a CPU: as fast, for a fraction of the memory.
-        passes = faces.split(1) if faces.device.type == "cpu" else [faces]
-        classes = torch.cat([self._classes(_resized(some.float(), SIDE, SIDE)) for some in passes])
-        soft = self._blur @ self._kept[classes] @ self._blur.T
+        soft = self._blur @ self._kept[self._parsed(faces)] @ self._blur.T
         inner = F.pad(soft[:, BORDER:-BORDER, BORDER:-BORDER], (BORDER,) * 4)
         return _resized(inner[:, None], *faces.shape[-2:])[:, 0].clamp(0, 1)
+
+    @torch.inference_mode()
+    def classes(self, faces: Float[Tensor, "b 3 h w"]) -> Int[Tensor, "b h w"]:
+        """The class of every pixel (`CELEBAMASK_CLASSES` of src.metric_learning), for RGB faces in [-1, 1]."""
+        found = self._parsed(faces)[:, None].float()
+        return F.interpolate(found, faces.shape[-2:], mode="nearest-exact")[:, 0].long()
+
+    def _parsed(self, faces: Float[Tensor, "b 3 h w"]) -> Int[Tensor, "b 512 512"]:
+        # One after the other on a CPU: as fast, for a fraction of the memory.
+        passes = faces.split(1) if faces.device.type == "cpu" else [faces]
+        return torch.cat([self._classes(_resized(some.float(), SIDE, SIDE)) for some in passes])
 
     def _classes(self, faces: Float[Tensor, "b 3 512 512"]) -> Int[Tensor, "b 512 512"]:
         return self._network(faces.contiguous(memory_format=torch.channels_last))[0].argmax(dim=1)

@@ -9,20 +9,11 @@ import torch
 from src.checkpoints.catalogue import licence_of
 from src.checkpoints.files import sha256_of
 from src.restorers.base import Restorer
-from src.restorers.build import build_restorer
-from src.restorers.build_difface import build_backbone_restorer, build_difface
-from src.restorers.knobs import DRAWING
+from src.restorers.build_codeformer_plus_plus import build_codeformer_plus_plus
+from src.restorers.build_method import Setting, build_method
 from src.restorers.precision import EXACT, Precision
-from src.restorers.sampling import Sampling
 
-
-@dataclass(frozen=True)
-class Setting:
-    """One setting of a restorer; what it does not have is None, and None takes what the published script does."""
-
-    fidelity: float | None = None
-    adain: bool | None = None
-    sampling: Sampling | None = None
+__all__ = ["ChosenRestorer", "Setting"]
 
 
 @dataclass(frozen=True)
@@ -49,10 +40,6 @@ class ChosenRestorer:
         Raises:
             UserError: a file is damaged or of another kind, or a value of the setting is out of range.
         """
-        if self.kind in DRAWING:
-            assert setting.sampling is not None
-            return build_difface(self.kind, self.files, setting.sampling, device, precision)
-        if self.kind == "difface_backbone":
-            return build_backbone_restorer(self.files["restoration_backbone"], device, precision)
-        path = next(iter(self.files.values()), "")
-        return build_restorer(self.kind, str(path), setting.fidelity, setting.adain, device, precision)
+        if self.kind == "codeformer_plus_plus":
+            return build_codeformer_plus_plus(self.files, device, precision)
+        return build_method(self.kind, self.files, setting, device, precision)

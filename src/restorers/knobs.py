@@ -16,8 +16,10 @@ NETWORKS: dict[str, tuple[str, ...]] = {
     "difface": ("diffusion_prior", "restoration_backbone"),
     "difface_inpainting": ("diffusion_prior", "restoration_backbone"),
     "difface_backbone": ("restoration_backbone",),
+    "codeformer_plus_plus": ("texture_fusion",),
 }
-"""Networks of every learned restorer; `checkpoint` is the first one's, `sampling.backbone` the second one's."""
+"""Networks of every learned restorer; `checkpoint` is the first one's, `sampling.backbone` the second one's. The other
+networks of codeformer_plus_plus lie beside its fusion network."""
 LEARNED = tuple(NETWORKS)
 """Those that need a checkpoint."""
 RESTORERS = (*LEARNED, "bicubic", "identity")

@@ -18,7 +18,11 @@ PUBLISHED_NETWORK = {
 """Name of the authors' network, by restorer and network, where it is another."""
 SEARCH_WORDS = (PUBLISHED, "bundled")
 """Values of `checkpoint` that mean a backbone too."""
-TRAINED_BY = {"diffusion_prior": "stage=diffusion_prior", "restoration_backbone": "arm=swinir"}
+TRAINED_BY = {
+    "diffusion_prior": "stage=diffusion_prior",
+    "restoration_backbone": "arm=swinir",
+    "texture_fusion": "arm=dense",
+}
 """What to train for a kind of network, where quickstart does not."""
 
 
@@ -67,7 +71,14 @@ def resolve_checkpoints(
         network: _of_network(texts[network], network, published, weights_dir, keys[network])
         for network in reversed(texts)
     }
-    return {network: found[network] for network in texts}
+    files = {network: found[network] for network in texts}
+    return companions(files["texture_fusion"]) if "texture_fusion" in files else files
+
+
+def companions(path: Path) -> dict[str, Path]:
+    """A fusion network with the weights files that were written beside it."""
+    beside = [*path.parent.glob("*.safetensors"), *path.parent.glob("generative_*")]
+    return {"texture_fusion": path} | {other.stem: other for other in sorted(beside)}
 
 
 def _backbone_text(checkpoint: str, backbone: str | None) -> str:
@@ -82,6 +93,10 @@ def _backbone_text(checkpoint: str, backbone: str | None) -> str:
 def _of_network(text: str, network: str, published: dict[str, str], weights_dir: str | None, key: str) -> Path:
     if text != PUBLISHED:
         return resolve_checkpoint(text, network, weights_dir, key)
+    if network == "texture_fusion":
+        raise UserError(
+            f"{key}: the authors published no weights of this method; {_make_one(network)}, or take bundled"
+        )
     if published and network not in published:
         raise UserError(
             f"{key}: the authors' {network} of this method is no network of this suite; give one of your own"

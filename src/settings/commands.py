@@ -3,9 +3,11 @@
 from dataclasses import dataclass
 from typing import Any
 
+from src.settings.codeformer_plus_plus import BranchSettings, RegistrationSettings, TextureFusionSettings
 from src.settings.data import BenchmarkSettings, DataSettings
 from src.settings.degradation import DegradationRecipe
 from src.settings.difface import DiffusionPriorSettings, RestorationBackboneSettings, SamplingGrid, SamplingSettings
+from src.settings.landmark_detector import LandmarkDetectorSettings
 from src.settings.scale import ScaleSettings
 from src.settings.stages import CftSettings, CodePredictorSettings, RecogniserSettings, VqganSettings
 
@@ -19,6 +21,9 @@ class UpstreamSettings:
     code_predictor: str
     recogniser: str
     diffusion_prior: str
+    cft: str
+    landmark_detector: str
+    registration: str
 
 
 @dataclass(kw_only=True)
@@ -133,8 +138,8 @@ class TrainConfig:
     """Root of `python -m src.train`."""
 
     stage: str
-    """Stage to train: vqgan, code_predictor, cft, recogniser, diffusion_prior or restoration_backbone; missing upstream
-    stages are trained first."""
+    """Stage to train: vqgan, code_predictor, cft, recogniser, diffusion_prior, restoration_backbone, landmark_detector,
+    registration or texture_fusion; missing upstream stages are trained first."""
     study: str
     """Name of the comparison: W&B group, and folder of its leaderboard."""
     label: str
@@ -154,6 +159,10 @@ class TrainConfig:
     recogniser: RecogniserSettings
     diffusion_prior: DiffusionPriorSettings
     restoration_backbone: RestorationBackboneSettings
+    landmark_detector: LandmarkDetectorSettings
+    branches: BranchSettings
+    registration: RegistrationSettings
+    texture_fusion: TextureFusionSettings
     upstream: UpstreamSettings
     benchmark: BenchmarkSettings
     evaluation: EvaluationSettings
@@ -193,6 +202,8 @@ class EvaluateConfig:
     """Side of the faces, pixels; null takes what the restorer was built for, else that of the benchmark."""
     recogniser: str
     """Recogniser of rendered faces: a run folder, or `bundled`; used where it was built for faces of this size."""
+    landmark_detector: str
+    """Landmark detector of rendered faces: likewise."""
     batch_size: int
     """Faces a restoration batch."""
     shown_faces: int

@@ -126,6 +126,88 @@ class SrcnnSize:
 
 
 @dataclass(kw_only=True)
+class DenseRegistrationSize:
+    """Sizes of the network that predicts a displacement or velocity field (codeformer_plus_plus.md 3.2, VoxelMorph)."""
+
+    encoder_widths: list[int]
+    """Channels of the convolutions with stride 2; the image's side must divide by 2 ** their number."""
+    decoder_widths: list[int]
+    """Channels on the way up, one for each of the encoder's, lowest resolution first."""
+    final_widths: list[int]
+    """Channels of the convolutions at the field's resolution."""
+
+
+@dataclass(kw_only=True)
+class AffineRegistrationSize:
+    """Sizes of the network that regresses few numbers, an affine map or the offsets of control points (sheet, R1b and R2)."""
+
+    widths: list[int]
+    """Channels of the convolutions with stride 2; the image's side must divide by 2 ** their number."""
+
+
+@dataclass(kw_only=True)
+class PyramidRegistrationSize:
+    """Sizes of the coarse-to-fine network (sheet, R6)."""
+
+    levels: int
+    """Resolutions, each half of the one before; the image's side must divide by 2 ** (levels - 1)."""
+    width: int
+    """Channels of every level's convolutions."""
+    blocks: int
+    """Residual blocks of every level."""
+
+
+@dataclass(kw_only=True)
+class RecurrentRegistrationSize:
+    """Sizes of the network with correlation volume and recurrent updates (sheet, R7, RAFT)."""
+
+    downscale: int
+    """Features are at 1 / downscale of the image's side; a power of 2."""
+    feature_width: int
+    """Channels of the compared features."""
+    hidden_width: int
+    """Channels of the recurrent state and of the context."""
+    levels: int
+    """Levels of the pooled pyramid of correlations."""
+    radius: int
+    """Cells around the current place at which each level is looked up."""
+
+
+@dataclass(kw_only=True)
+class TextureFusionSize:
+    """Sizes of the texture-prior guided restoration network (codeformer_plus_plus.md 5)."""
+
+    widths: list[int]
+    """Channels of each resolution of both encoders, highest first; the image's side must divide by 2 ** their number."""
+    residual_blocks: int
+    """Residual blocks a resolution, in encoders and decoder."""
+    bottleneck_blocks: int
+    """Residual blocks at the lowest resolution."""
+    norm_groups: int
+    """Groups of every GroupNorm."""
+    reduction: int
+    """Channels over the hidden width of the fusion's MLP."""
+    offset_groups: int
+    """Groups of offsets of the deformable alignments; must divide every width."""
+    window: int
+    """Side of the windows of local attention and of cross-attention, cells, odd."""
+    heads: int
+    """Heads of windowed cross-attention; must divide every width."""
+
+
+@dataclass(kw_only=True)
+class LandmarkDetectorSize:
+    """Sizes of the small landmark detector that this suite trains on rendered faces."""
+
+    input_size: int
+    """Side to which faces are resized first, pixels."""
+    width: int
+    """Channels at the highest resolution."""
+    landmarks: int
+    """Landmarks a face: 68 (iBUG)."""
+
+
+@dataclass(kw_only=True)
 class ScaleSettings:
     """One scale: the sizes of all networks that belong together."""
 
@@ -139,6 +221,12 @@ class ScaleSettings:
     diffusion_unet: DiffusionUnetSize
     swinir: SwinIrSize
     srcnn: SrcnnSize
+    dense_registration: DenseRegistrationSize
+    affine_registration: AffineRegistrationSize
+    pyramid_registration: PyramidRegistrationSize
+    recurrent_registration: RecurrentRegistrationSize
+    texture_fusion: TextureFusionSize
+    landmark_detector: LandmarkDetectorSize
 
     @property
     def image_size(self) -> int:

@@ -1,7 +1,7 @@
 """What every stage shares: the iteration counter, learning rates, the weight average and the guard against NaN."""
 
 from abc import abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +17,8 @@ from src.settings.stages import TrainingSettings
 from src.stages.learning_rate import learning_rate_at
 
 Batch = dict[str, Any]
+SHARE = "share"
+"""Key in an optimiser's groups: factor on the stage's learning rate."""
 
 
 class NotFiniteError(UserError):
@@ -84,10 +86,15 @@ class Stage(pl.LightningModule):
 
     def adam(self, parameters: Iterable[nn.Parameter]) -> Optimizer:
         """Adam with the stage's rates; fused where the device has it."""
+        return self.adam_groups([(parameters, 1.0)])
+
+    def adam_groups(self, groups: Sequence[tuple[Iterable[nn.Parameter], float]]) -> Optimizer:
+        """`adam` for groups of parameters, each with its share of the stage's learning rate; empty ones are left out."""
         settings = self.training_settings
         beta1, beta2 = settings.betas
-        trained = [parameter for parameter in parameters if parameter.requires_grad]
-        return Adam(trained, lr=settings.learning_rate.initial, betas=(beta1, beta2), fused=True)
+        trained = [([weight for weight in weights if weight.requires_grad], share) for weights, share in groups]
+        named = [{"params": weights, SHARE: share} for weights, share in trained if weights]
+        return Adam(named, lr=settings.learning_rate.initial, betas=(beta1, beta2), fused=True)
 
     def two_optimizers(self) -> tuple[LightningOptimizer, LightningOptimizer]:
         """Those of generator and discriminator."""
@@ -109,7 +116,7 @@ class Stage(pl.LightningModule):
         optimizers = self.optimizers()
         for optimizer in optimizers if isinstance(optimizers, list) else [optimizers]:
             for group in optimizer.param_groups:
-                group["lr"] = rate
+                group["lr"] = rate * group.get(SHARE, 1.0)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Keep the iteration; refuse to save weights that a NaN may have reached."""

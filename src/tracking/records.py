@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 SCHEMA_VERSION = 2
 READABLE_VERSIONS = (1, SCHEMA_VERSION)
-"""Version 1 lacks the fields after `hardware`, and at first `licences`; they are read as empty."""
+"""Version 1 lacks the fields after `hardware`, and at first `licences`; version 2 at first `diagnostics`; they are empty."""
 RECORD_NAME = "result.json"
 PER_IMAGE_NAME = "per_image.parquet"
 FACE_COLUMN = "name"
@@ -114,8 +114,9 @@ class Record:
     """Scale of the per-image column `severity`: name (with unit) and edges, the rising bounds of its bins; empty without
     such a column."""
     gallery: dict = field(default_factory=dict)
-    """Faces chosen by rule: metric (id), and faces: rule (best, median, worst) to name and value; pictures lie in
-    `faces/`."""
+    """Faces chosen by rule: metric (id), and faces: rule (best, median, worst) to name and value; pictures in `faces/`."""
+    diagnostics: dict[str, float] = field(default_factory=dict)
+    """How the method worked, not how good the faces are; names and units are in `src.leaderboard.diagnostics`."""
 
 
 @dataclass(frozen=True)
@@ -245,8 +246,8 @@ def _encode(record: Record) -> dict[str, Any]:
 
 def _decode(data: dict[str, Any]) -> Record:
     names = {entry.name for entry in fields(Record)}
-    if data["schema_version"] == 1:
-        data = {**{name: {} for name in ("licences", "knobs", "missing", "severity", "gallery")}, **data}
+    late = ("licences", "knobs", "missing", "severity", "gallery") if data["schema_version"] == 1 else ()
+    data = {**{name: {} for name in (*late, "diagnostics")}, **data}
     if names != set(data):
         raise ValueError(f"missing or unknown fields: {', '.join(sorted(names ^ set(data)))}")
     if data["status"] not in ("finished", "failed"):
@@ -256,7 +257,9 @@ def _decode(data: dict[str, Any]) -> Record:
             raise ValueError(f"{name} is {data[name]!r}, not a text")
     metrics = {name: _metric(value) for name, value in data["metrics"].items()}
     fidelity = float(data["fidelity"]) if data["fidelity"] is not None else None
-    return Record(**{**data, "metrics": metrics, "cost": _cost(data["cost"]), "fidelity": fidelity})
+    diagnostics = {name: float(value) for name, value in data.pop("diagnostics").items() if value is not None}
+    data |= {"metrics": metrics, "cost": _cost(data["cost"]), "fidelity": fidelity}
+    return Record(**data, diagnostics=diagnostics)
 
 
 def _cost(data: Mapping[str, Any] | None) -> Cost | None:

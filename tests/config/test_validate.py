@@ -5,7 +5,7 @@ import re
 import pytest
 
 from src.config.compose import compose_train
-from src.config.identity import UPSTREAM_OF_STAGE
+from src.config.stage_order import STAGES
 from src.config.validate import validate
 from src.settings.errors import UserError
 
@@ -81,7 +81,7 @@ def test_a_single_problem_is_one_sentence(override: str, sentence: str) -> None:
 
 
 def test_a_global_batch_divides_by_the_devices_of_all_nodes() -> None:
-    sizes = [f"{stage}.training.batch_size=8" for stage in UPSTREAM_OF_STAGE]
+    sizes = [f"{stage}.training.batch_size=8" for stage in STAGES]
     validate(compose_train([*sizes, "trainer.devices=4", "trainer.num_nodes=2"]))
     with pytest.raises(UserError, match=r"vqgan\.training\.batch_size: 8 .*12"):
         validate(compose_train([*sizes, "trainer.devices=4", "trainer.num_nodes=3"]))

@@ -135,6 +135,25 @@ def test_mtcnn_finds_the_landmarks_of_photographs(shared: Path) -> None:
     assert apart.max() < 12
 
 
+class Mirrored(nn.Module):
+    """Two points a face in pixels: its red and green level, the other way round in the second one."""
+
+    def forward(self, image: Tensor) -> Tensor:
+        assert image.min() < 0, "the network takes faces in [-1, 1]"
+        red, green, _ = ((image.mean((2, 3)) + 1) * 127.5).unbind(1)
+        return torch.stack([torch.stack([red, green], dim=1), torch.stack([green, red], dim=1)], dim=1)
+
+
+def test_the_detector_of_rendered_faces_measures_in_pixels_of_a_face_of_512() -> None:
+    context = BuildContext(None, CPU, landmark_detector=(Mirrored(), "ab" * 32))
+    metric = LandmarkDistanceKind("rendered68").build("lmd68_rendered", context)
+    restored, truth = plain((3, 4, 0), (9, 9, 9)).float() / 255, plain((0, 0, 9), (9, 9, 9)).float() / 255
+    faces = FaceBatch({"restored": restored, "truth": truth}, None, (0, 1), FeatureStore())
+    measured = metric.measure(faces)["lmd68_rendered"]
+    np.testing.assert_allclose(measured.numpy(), [5 * 512 / 32, 0], atol=1e-3)
+    assert metric.definitions[0].extractor_sha256 == "ab" * 32
+
+
 def test_what_is_missing_or_unknown_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("BFR_WEIGHTS_DIR", str(tmp_path))
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
@@ -145,5 +164,7 @@ def test_what_is_missing_or_unknown_is_named(monkeypatch: pytest.MonkeyPatch, tm
     monkeypatch.setattr(landmark_networks, "find_spec", lambda name: None)
     (sentence,) = LandmarkDistanceKind("mtcnn5").missing(context)
     assert "pip install --no-deps facenet-pytorch==2.6.0" in sentence
-    with pytest.raises(ValueError, match="landmarks 'dlib68' is not one of wflw98, mtcnn5"):
+    (sentence,) = LandmarkDistanceKind("rendered68").missing(context)
+    assert "python -m src.train stage=landmark_detector" in sentence
+    with pytest.raises(ValueError, match="landmarks 'dlib68' is not one of rendered68, wflw98, mtcnn5"):
         LandmarkDistanceKind("dlib68")

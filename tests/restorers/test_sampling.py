@@ -2,7 +2,7 @@
 
 import pytest
 
-from src.restorers.knobs import LEARNED, foreign_settings
+from src.restorers.knobs import LEARNED, PUBLISHED_FIDELITY, foreign_settings
 from src.restorers.sampling import sampling_combinations, sampling_of
 from src.settings.difface import SamplingSettings
 from src.settings.errors import UserError
@@ -88,7 +88,7 @@ def test_a_single_restoration_takes_no_lists() -> None:
 def test_settings_of_other_restorers_are_named(kind: str) -> None:
     given = settings(start=100, backbone="file", convention="textbook")
     named = [sentence.split(":")[0] for sentence in foreign_settings(kind, 0.5, True, given)]
-    of_codeformer = kind.startswith("codeformer")
+    of_codeformer = kind in PUBLISHED_FIDELITY
     expected = [] if of_codeformer else ["fidelity", "adain"]
     expected += (
         []

@@ -5,23 +5,40 @@ from typing import Any
 
 import numpy as np
 import pytorch_lightning as pl
+import torch
 
 from src.config.compose import compose_train
 from src.data.damage import Stop
 from src.data.datamodule import FaceDataModule
 from src.data.training_set import DegradedFaces, Sampling
 from src.jobs.build_stage import degradation_plan
+from src.metric_learning.feature_space import PixelSpace
 from src.networks import CodeFormer, PatchDiscriminator, VqAutoencoder
+from src.registration.build import build_registration
+from src.restorers.branch_recipe import BRANCHES_FACT, BranchRecipe
 from src.settings.commands import TrainConfig
 from src.stages.cft import CftStage
 from src.stages.code_predictor import CodePredictorStage
+from src.stages.component_masks import ComponentMasks
 from src.stages.diffusion_prior import DiffusionPriorStage
 from src.stages.recogniser import RecogniserStage
+from src.stages.registration import RegistrationStage
+from src.stages.registration_pair import PairMaker
 from src.stages.restoration_backbone import RestorationBackboneStage
 from src.stages.stage import Batch, Stage
+from src.stages.texture_fusion import FusionLosses, FusionUpstream, TextureFusionStage
 from src.stages.vqgan import VqganStage
 
-STAGES = ("vqgan", "code_predictor", "cft", "recogniser", "diffusion_prior", "restoration_backbone")
+STAGES = (
+    "vqgan",
+    "code_predictor",
+    "cft",
+    "recogniser",
+    "diffusion_prior",
+    "restoration_backbone",
+    "registration",
+    "texture_fusion",
+)
 VARIANTS = {
     **{stage: (stage,) for stage in STAGES},
     "importance": (
@@ -32,6 +49,14 @@ VARIANTS = {
         "diffusion_prior.training.batch_size=8",
     ),
     "srcnn": ("restoration_backbone", "restoration_backbone.architecture=srcnn"),
+    "probabilistic": ("registration", "registration.method.kind=probabilistic_velocity"),
+    "joint": (
+        "texture_fusion",
+        "texture_fusion.registration_rate=0.1",
+        "texture_fusion.alignment=flow_guided_deformable",
+        "texture_fusion.metric_learning.weight=0.1",
+        "texture_fusion.metric_learning.features=pixels",
+    ),
 }
 """Ways to train each stage: its name and overrides. So few timesteps that importance sampling leaves its uniform start."""
 
@@ -63,6 +88,17 @@ OVERRIDES = [
     "scale.swinir.drop_path=0.5",
     "scale.srcnn.width=8",
     "scale.srcnn.depth=3",
+    "scale.dense_registration.encoder_widths=[8,8]",
+    "scale.dense_registration.decoder_widths=[8,8]",
+    "scale.dense_registration.final_widths=[8]",
+    "scale.texture_fusion.widths=[8,16]",
+    "scale.texture_fusion.bottleneck_blocks=1",
+    "scale.texture_fusion.norm_groups=4",
+    "scale.texture_fusion.reduction=4",
+    "texture_fusion.losses.adversarial_start=2",
+    "texture_fusion.losses.perceptual=0",
+    "texture_fusion.identity=0",
+    "texture_fusion.metric_learning.weight=0",
     "vqgan.losses.adversarial_start=2",
     "vqgan.losses.perceptual=0",
     "vqgan.codebook.window=2",
@@ -114,6 +150,8 @@ def small_config(variant: str, iterations: int = 6, *changes: str) -> TrainConfi
 
 def small_stage(config: TrainConfig) -> Stage:
     """The configured stage with freshly initialised upstream networks."""
+    if config.stage in ("registration", "texture_fusion"):
+        return plus_plus_stage(config)
     pl.seed_everything(0, verbose=False)
     scale = config.scale
     vqgan = VqAutoencoder(scale.autoencoder)
@@ -131,6 +169,32 @@ def small_stage(config: TrainConfig) -> Stage:
     predictor.load_autoencoder(vqgan)
     critic = PatchDiscriminator(scale.discriminator)
     return CftStage(config.cft, scale, vqgan=vqgan, predictor=predictor, discriminator=critic, perceptual=None, seed=0)
+
+
+def plus_plus_stage(
+    config: TrainConfig, files: dict[str, Path] | None = None
+) -> RegistrationStage | TextureFusionStage:
+    """A stage of CodeFormer++ on a CodeFormer with random weights; `files` are copied beside what it saves."""
+    pl.seed_everything(0, verbose=False)
+    scale, branches = config.scale, config.branches
+    network = CodeFormer(scale.autoencoder, scale.code_predictor, fused_sizes=config.cft.fused_sizes)
+    recipe = BranchRecipe(branches.identity_fidelity, branches.generative_fidelity, branches.adain, "codeformer")
+    pairs = PairMaker(recipe.maker(network, torch.device("cpu")), None)
+    if config.stage == "registration":
+        return RegistrationStage(config.registration, scale, pairs=pairs, features=None, seed=0)
+    registration, learning = config.registration, config.texture_fusion.metric_learning
+    upstream = FusionUpstream(
+        pairs=pairs,
+        registration=build_registration(registration.method, registration.objective, scale),
+        registration_settings=registration,
+        files=files or {},
+        facts={BRANCHES_FACT: recipe.as_fact()},
+    )
+    learns = learning.weight > 0
+    losses = FusionLosses(
+        None, None, PixelSpace() if learns else None, ComponentMasks(learning, None) if learns else None
+    )
+    return TextureFusionStage(config.texture_fusion, scale, upstream=upstream, losses=losses, seed=0)
 
 
 def small_data(config: TrainConfig, source: RandomFaces | None = None) -> FaceDataModule:

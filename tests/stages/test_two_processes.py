@@ -1,4 +1,4 @@
-"""Two gloo processes end with the same weights, and those of DifFace's stages are the weights that one process trains."""
+"""Two gloo processes end with the same weights, and where no BatchNorm sees the batch, with those of one process."""
 
 import os
 import subprocess
@@ -13,6 +13,9 @@ from tests.stages.two_ranks import ITERATIONS
 
 pytestmark = pytest.mark.filterwarnings("ignore:The 'train_dataloader' does not have many workers")
 
+ALSO_COMPARED = ("diffusion_prior", "registration")
+"""Stages of the second test, which compares ranks as well."""
+
 
 def hashes(variant: str, folder: Path, root: Path) -> list[str]:
     """Hash of the weights of each of two ranks."""
@@ -23,13 +26,13 @@ def hashes(variant: str, folder: Path, root: Path) -> list[str]:
     return [(folder / f"{variant}-{rank}.txt").read_text() for rank in (0, 1)]
 
 
-@pytest.mark.parametrize("stage", [stage for stage in STAGES if stage != "diffusion_prior"])
+@pytest.mark.parametrize("stage", [stage for stage in STAGES if stage not in ALSO_COMPARED])
 def test_ranks_stay_in_sync(stage: str, tmp_path: Path, root: Path) -> None:
     first, second = hashes(stage, tmp_path, root)
     assert first == second
 
 
-@pytest.mark.parametrize("variant", ["diffusion_prior", "importance", "srcnn"])
+@pytest.mark.parametrize("variant", ["diffusion_prior", "importance", "srcnn", "registration", "probabilistic"])
 def test_two_processes_train_what_one_does(variant: str, tmp_path: Path, root: Path) -> None:
     """Timesteps and noise belong to a place in the global batch, and so does the history of the losses."""
     first, second = hashes(variant, tmp_path, root)

@@ -57,6 +57,7 @@ function shownRanking(view) {
     rankingSection(view),
     charts.length > 0 && chartSection(view, charts),
     view.study.figures.map(studyFigure),
+    (view.study.diagnostics ?? []).map(diagnosticsSection),
     gallerySection(view),
     apartSection(view),
     definitions(view),

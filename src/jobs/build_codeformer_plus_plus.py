@@ -1,0 +1,153 @@
+"""The stages of CodeFormer++, with everything that they build on."""
+
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from src.checkpoints.catalogue import find_weights, verified_weights
+from src.checkpoints.network_file import load_network
+from src.config.stage_order import is_rendered, uses_landmarks
+from src.jobs.upstream import Upstreams
+from src.losses.image_similarity import Features
+from src.losses.perceptual import PerceptualLoss
+from src.metrics.face_landmarks import DetectedLandmarks, LandmarkFinder, MtcnnLandmarks
+from src.metrics.identity_loss import build_identity_loss
+from src.metrics.texture_features import build_feature_space
+from src.networks import Recogniser
+from src.networks.codeformer import CodeFormer
+from src.networks.codeformer_branches import CodeFormerBranches
+from src.networks.landmark_detector import LandmarkDetector
+from src.photos.parsing import build_parser
+from src.registration.build import build_registration
+from src.restorers.branch_recipe import BRANCHES_FACT, recipe_of_settings
+from src.settings.codeformer_plus_plus import LANDMARK_METHODS, UNTRAINED_METHODS
+from src.settings.commands import TrainConfig
+from src.settings.errors import UserError
+from src.stages.component_masks import ComponentMasks
+from src.stages.registration import RegistrationStage
+from src.stages.registration_pair import PairMaker
+from src.stages.texture_fusion import FusionLosses, FusionUpstream, TextureFusionStage
+
+
+def build_registration_stage(config: TrainConfig, upstreams: Upstreams) -> RegistrationStage:
+    """Stage `registration`, its branches made by the upstream CodeFormer."""
+    settings = config.registration
+    pairs = PairMaker(branch_maker(config, upstreams), needed_finder(config, upstreams))
+    return RegistrationStage(
+        settings, config.scale, pairs=pairs, features=_similarity_features(config), seed=config.seed
+    )
+
+
+def build_texture_fusion_stage(
+    config: TrainConfig, upstreams: Upstreams, perceptual: PerceptualLoss | None
+) -> TextureFusionStage:
+    """Stage `texture_fusion` on its registration, trained or in closed form."""
+    recipe = recipe_of_settings(config.branches, config.metrics.weights_dir, config.seed)
+    upstream = FusionUpstream(
+        pairs=PairMaker(branch_maker(config, upstreams), needed_finder(config, upstreams)),
+        registration=_registration(config, upstreams),
+        registration_settings=config.registration,
+        files=_files(config, upstreams) | recipe.kept_files,
+        facts={BRANCHES_FACT: recipe.as_fact()},
+        similarity_features=_similarity_features(config),
+    )
+    losses = _fusion_losses(config, upstreams, perceptual)
+    return TextureFusionStage(config.texture_fusion, config.scale, upstream=upstream, losses=losses, seed=config.seed)
+
+
+def branch_maker(config: TrainConfig, upstreams: Upstreams) -> CodeFormerBranches:
+    """The upstream CodeFormer as the maker of both branches, or of one beside another restorer."""
+    network = load_network(upstreams.of("cft").weights_file("codeformer")).network
+    assert isinstance(network, CodeFormer)
+    recipe = recipe_of_settings(config.branches, config.metrics.weights_dir, config.seed)
+    return recipe.maker(network, branch_device(config))
+
+
+def landmark_finder(config: TrainConfig, upstreams: Upstreams) -> LandmarkFinder:
+    """The detector of rendered faces for these, MTCNN for photographs."""
+    if not is_rendered(config):
+        return MtcnnLandmarks(branch_device(config))
+    network = load_network(upstreams.of("landmark_detector").weights_file("landmark_detector")).network
+    assert isinstance(network, LandmarkDetector)
+    return DetectedLandmarks(network)
+
+
+def needed_finder(config: TrainConfig, upstreams: Upstreams) -> LandmarkFinder | None:
+    """What finds the landmarks of the branches, where the stage needs them."""
+    by_mask = config.stage == "texture_fusion" and config.texture_fusion.metric_learning.weight > 0
+    needed = uses_landmarks(config, config.stage) or (by_mask and mask_source(config) == "landmarks")
+    return landmark_finder(config, upstreams) if needed else None
+
+
+def branch_device(config: TrainConfig) -> torch.device:
+    """Where the branches are made."""
+    use_gpu = config.trainer.accelerator != "cpu" and torch.cuda.is_available()
+    return torch.device("cuda" if use_gpu else "cpu")
+
+
+def _registration(config: TrainConfig, upstreams: Upstreams) -> nn.Module:
+    settings = config.registration
+    if settings.method.kind in UNTRAINED_METHODS:
+        return build_registration(settings.method, settings.objective, config.scale)
+    path, expected = upstreams.of("registration").weights_file("registration"), asdict(settings.method)
+    loaded = load_network(path)
+    if loaded.settings.get("method", {}).get("kind") != expected["kind"]:
+        raise UserError(
+            f"upstream.registration: {path} holds {loaded.settings.get('method', {}).get('kind')}, not "
+            f"registration.method.kind={expected['kind']}; choose the run of that method"
+        )
+    return loaded.network
+
+
+def _files(config: TrainConfig, upstreams: Upstreams) -> dict[str, Path]:
+    files = {"codeformer": upstreams.of("cft").weights_file("codeformer")}
+    if config.registration.method.kind in LANDMARK_METHODS and is_rendered(config):
+        files["landmark_detector"] = upstreams.of("landmark_detector").weights_file("landmark_detector")
+    return files
+
+
+def _similarity_features(config: TrainConfig) -> Features | None:
+    if config.registration.objective.similarity != "feature_cosine":
+        return None
+    return build_feature_space("auto", config.metrics.weights_dir, None)
+
+
+def _fusion_losses(config: TrainConfig, upstreams: Upstreams, perceptual: PerceptualLoss | None) -> FusionLosses:
+    fusion, weights_dir = config.texture_fusion, config.metrics.weights_dir
+    learning = fusion.metric_learning
+    needs_recogniser = fusion.identity > 0 or (learning.weight > 0 and learning.features == "identity")
+    rendered = rendered_recogniser(config, upstreams) if needs_recogniser else None
+    identity = build_identity_loss(weights_dir, rendered) if fusion.identity > 0 else None
+    if learning.weight == 0:
+        return FusionLosses(perceptual, identity, None, None)
+    features = build_feature_space(learning.features, weights_dir, rendered)
+    return FusionLosses(perceptual, identity, features, _masks(config))
+
+
+def rendered_recogniser(config: TrainConfig, upstreams: Upstreams) -> Recogniser | None:
+    """The recogniser of rendered faces, where they are; None for photographs."""
+    if not is_rendered(config):
+        return None
+    network = load_network(upstreams.of("recogniser").weights_file("recogniser")).network
+    assert isinstance(network, Recogniser)
+    return network
+
+
+def mask_source(config: TrainConfig) -> str:
+    """What `texture_fusion.metric_learning.mask` stands for here: exact, parsing or landmarks."""
+    chosen = config.texture_fusion.metric_learning.mask
+    if chosen != "auto":
+        return chosen
+    if is_rendered(config):
+        return "exact"
+    return "parsing" if find_weights("parsenet", config.metrics.weights_dir) else "landmarks"
+
+
+def _masks(config: TrainConfig) -> ComponentMasks:
+    learning = config.texture_fusion.metric_learning
+    if mask_source(config) != "parsing":
+        return ComponentMasks(learning, None)
+    weights = verified_weights("parsenet", config.metrics.weights_dir)
+    return ComponentMasks(learning, build_parser(weights, branch_device(config)).classes)

@@ -1,0 +1,120 @@
+"""CodeFormer++: the generative face is registered to the identity-preserving one, and its texture fused into that."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from src.networks.codeformer_branches import Branches, CodeFormerBranches
+from src.networks.texture_fusion import Fused, TextureFusion
+from src.registration.registered import LandmarkPair, Registered
+from src.registration.texture_source import texture_source, whole_registration
+from src.restorers.knobs import Knobs
+from src.restorers.precision import EXACT, Precision
+
+Faces = Float[Tensor, "b 3 h w"]
+
+
+@dataclass(frozen=True)
+class PlusPlusNetworks:
+    """The trained system, all of it on one device and in eval mode."""
+
+    branches: CodeFormerBranches
+    registration: nn.Module
+    method: str
+    """Kind of the registration."""
+    finder: Callable[[Tensor], Tensor] | None
+    """Finds landmarks, for registrations that need them."""
+    fusion: TextureFusion
+    injection: str
+    alignment: str
+
+    def registered(self, branches: Branches) -> Registered:
+        """The generative face on the identity-preserving one's grid."""
+        return self.registration(branches.generative, branches.identity, self.landmarks(branches))
+
+    def landmarks(self, branches: Branches) -> LandmarkPair | None:
+        """Of both faces, where the registration needs them."""
+        if self.finder is None:
+            return None
+        return LandmarkPair(moving=self.finder(branches.generative), fixed=self.finder(branches.identity))
+
+    def fused(self, branches: Branches, registered: Registered) -> Fused:
+        """What the fusion network makes of both."""
+        texture = texture_source(self.alignment, branches.generative, registered)
+        return self.fusion(branches.identity, texture, registered.field)
+
+    def whole_registration(self, branches: Branches, registered: Registered, fused: Fused) -> Registered:
+        """The registration with what an alignment of features moves beside it."""
+        return whole_registration(self.alignment, branches.generative, registered, fused.alignment_field)
+
+
+class CodeFormerPlusPlusRestorer:
+    """The whole system (`Restorer`; codeformer_plus_plus.md 1)."""
+
+    name = "codeformer_plus_plus"
+    network_evaluations = 3
+    """CodeFormer, whose generator runs twice, registration and fusion."""
+
+    def __init__(self, networks: PlusPlusNetworks, precision: Precision = EXACT) -> None:
+        self._networks, self._precision = networks, precision
+        for network in (networks.branches, networks.registration, networks.fusion):
+            precision.ordered(network)
+        self.image_size: int | None = networks.branches.network.size.image_size
+
+    @property
+    def knobs(self) -> Knobs:
+        """How it is built; nothing can be set once it is trained."""
+        system = self._networks
+        return {"registration": system.method, "injection": system.injection, "alignment": system.alignment}
+
+    @property
+    def parameters(self) -> int:
+        """Parameters of CodeFormer, registration and fusion."""
+        system = self._networks
+        modules = (system.branches.network, system.registration, system.fusion)
+        return sum(weight.numel() for module in modules for weight in module.parameters())
+
+    @torch.inference_mode()
+    def restore(self, lq: Faces, keys: Sequence[int] = ()) -> Faces:
+        """The restored faces, clamped to [-1, 1]; keys matter where the generative branch draws."""
+        branches = self._branches(lq, keys)
+        # Places and correlations want float32.
+        registered = self._networks.registered(branches)
+        with self._precision.autocast(lq.device):
+            fused = self._networks.fused(branches, registered)
+        return fused.image.float().clamp(-1, 1)
+
+    def _branches(self, lq: Faces, keys: Sequence[int]) -> Branches:
+        with self._precision.autocast(lq.device):
+            return self._networks.branches(lq, keys)
+
+
+class BranchRestorer:
+    """One branch alone, or the mean of both pixel by pixel: what CodeFormer++ has to beat (`Restorer`; sheet, A1)."""
+
+    network_evaluations = 1
+
+    def __init__(self, networks: PlusPlusNetworks, branch: str) -> None:
+        self.name = branch
+        self._branches = networks.branches
+        self.image_size: int | None = networks.branches.network.size.image_size
+        self.knobs: Knobs = {}
+
+    @property
+    def parameters(self) -> int:
+        """Parameters of CodeFormer."""
+        return sum(weight.numel() for weight in self._branches.network.parameters())
+
+    @torch.inference_mode()
+    def restore(self, lq: Faces, keys: Sequence[int] = ()) -> Faces:
+        """The branch, on 8-bit levels."""
+        made = self._branches(lq, keys)
+        if self.name == "branch_average":
+            return (made.identity + made.generative) / 2
+        return made.identity if self.name == "identity_branch" else made.generative
+
+
+BRANCH_RESTORERS = ("identity_branch", "generative_branch", "branch_average")
