@@ -38,6 +38,13 @@ SMALL = [
 ]
 
 
+FEWER_ARMS = {
+    "cft_sweep": "none,all_fixed",
+    "registration_sweep": "unregistered,velocity",
+    "metric_learning_ablation": "no_metric_learning,info_nce",
+    "compare_codeformer_plus_plus": "all_fixed,moving_least_squares",
+}
+"""Of sweeps with many: all of them are composed and checked elsewhere."""
 POPULATION = [word for word in SMALL if word.startswith(("data.", "benchmark."))]
 EVALUATED = ["metrics.bootstrap_resamples=200", "logger=none"]
 
@@ -98,6 +105,11 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def finished(place: Path, stage: str) -> Path:
+    """A run of a stage that an earlier command left; of CFT one that fuses."""
+    return next((place / "runs" / stage).glob("*all_fixed*" if stage == "cft" else "*"))
+
+
 def localised(line: str, place: Path) -> list[str]:
     """The command with this Python, small networks and every path inside `place`."""
     program, *words = shlex.split(line)
@@ -110,8 +122,6 @@ def localised(line: str, place: Path) -> list[str]:
     if "src.train" in words and "--help" not in words:
         kept = [word for word in words if "iterations=" not in word]
         words = [*kept, *SMALL, f"run_store={place / 'runs'}"]
-        if "+experiment=cft_sweep" in words:
-            words.append("arm=none,all_fixed")
         if "+experiment=difface_sweep" in words:
             words += [
                 "arm=swinir",
@@ -119,6 +129,7 @@ def localised(line: str, place: Path) -> list[str]:
                 "evaluation.difface.solvers.solver=[unipc]",
             ]
             words += [f"evaluation.difface.{grid}.steps=[2]" for grid in ("solvers", "reference")]
+        words += [f"arm={arms}" for experiment, arms in FEWER_ARMS.items() if f"+experiment={experiment}" in words]
         if "+experiment=compare_codeformer_difface" in words:
             words.append("evaluation.difface.published.steps=[2]")
     words = [
@@ -134,9 +145,7 @@ def localised(line: str, place: Path) -> list[str]:
     words = [re.sub(rf"^(output|out)=(?!{place})", rf"\1={place}/", word) for word in words]
     # Small networks see faces of 32 px.
     words = [word.replace("size=64", "size=32") for word in words]
-    if any("/RUN" in word for word in words):
-        run = next((place / "runs" / "cft").glob("*all_fixed*"))
-        words = [word.replace(f"{place}/runs/cft/RUN", str(run)) for word in words]
+    words = [re.sub(rf"{place}/runs/(\w+)/RUN", lambda found: str(finished(place, found[1])), word) for word in words]
     if "src.weights" in words:
         words.extend(["--weights-dir", str(place / "weights")] if "export" not in words else [])
     return [sys.executable, *words]

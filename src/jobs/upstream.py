@@ -115,11 +115,14 @@ class Upstreams:
 
     def ingredients(self, stage: str) -> dict[str, str]:
         """Hashes of everything that the training of `stage` is fed with."""
-        if self._fingerprint is None:
-            self._fingerprint = data_fingerprint(self.config)
         networks = {name: network_hash(self.of(name)) for name in upstream_of(self.config, stage)}
         plugged = self.generative_networks() if stage in ("registration", "texture_fusion") else {}
-        return {"data": self._fingerprint, **networks, **plugged}
+        return {"data": self._faces(), **networks, **plugged}
+
+    def _faces(self) -> str:
+        if self._fingerprint is None:
+            self._fingerprint = data_fingerprint(self.config)
+        return self._fingerprint
 
     def generative_networks(self) -> dict[str, str]:
         """Hashes of the weights of another restorer than CodeFormer that makes the generative branch."""
@@ -132,7 +135,7 @@ class Upstreams:
 
     def branch_networks(self) -> dict[str, str]:
         """Hashes of the faces, and of the networks that make their branches."""
-        return {**self.ingredients("cft"), "cft": network_hash(self.of("cft")), **self.generative_networks()}
+        return {"data": self._faces(), "cft": network_hash(self.of("cft")), **self.generative_networks()}
 
     def landmark_source(self) -> str:
         """What finds landmarks: the hash of the detector of rendered faces, else MTCNN's name."""

@@ -17,7 +17,7 @@ from src.tracking.records import Record, read_records
 pytestmark = pytest.mark.timeout(900)
 
 ARMS = ("none", "all_fixed")
-UPSTREAM_STAGES = ("vqgan", "code_predictor", "recogniser")
+UPSTREAM_STAGES = ("vqgan", "code_predictor", "recogniser", "landmark_detector")
 SMALL = [
     "scale.autoencoder.image_size=32",
     "scale.autoencoder.width=8",
@@ -33,6 +33,8 @@ SMALL = [
     "scale.discriminator.layers=2",
     "scale.recogniser.width=8",
     "scale.recogniser.input_size=32",
+    "scale.landmark_detector.width=8",
+    "scale.landmark_detector.input_size=32",
     "vqgan.losses.perceptual=0",
     "vqgan.losses.adversarial_start=1",
     "cft.image_losses.perceptual=0",

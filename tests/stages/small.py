@@ -21,6 +21,7 @@ from src.stages.cft import CftStage
 from src.stages.code_predictor import CodePredictorStage
 from src.stages.component_masks import ComponentMasks
 from src.stages.diffusion_prior import DiffusionPriorStage
+from src.stages.landmark_detector import LandmarkDetectorStage
 from src.stages.recogniser import RecogniserStage
 from src.stages.registration import RegistrationStage
 from src.stages.registration_pair import PairMaker
@@ -36,6 +37,7 @@ STAGES = (
     "recogniser",
     "diffusion_prior",
     "restoration_backbone",
+    "landmark_detector",
     "registration",
     "texture_fusion",
 )
@@ -74,6 +76,8 @@ OVERRIDES = [
     "scale.discriminator.layers=2",
     "scale.recogniser.width=8",
     "scale.recogniser.input_size=32",
+    "scale.landmark_detector.width=8",
+    "scale.landmark_detector.input_size=32",
     "scale.diffusion_unet.width=8",
     "scale.diffusion_unet.multipliers=[1,2,2]",
     "scale.diffusion_unet.residual_blocks=[1,1,1]",
@@ -140,6 +144,19 @@ class RandomFaces:
     def fingerprint(self) -> str:
         return "0" * 64
 
+    def truth(self) -> "RandomTruth":
+        return RandomTruth()
+
+
+class RandomTruth:
+    """Landmarks anywhere, and part maps of noise."""
+
+    def landmarks68(self, index: int) -> np.ndarray:
+        return np.random.default_rng(index).uniform(2, 30, (68, 2)).astype(np.float32)
+
+    def parts(self, index: int) -> np.ndarray:
+        return np.random.default_rng(index).integers(0, 13, (32, 32), np.uint8)
+
 
 def small_config(variant: str, iterations: int = 6, *changes: str) -> TrainConfig:
     """Configuration of one of `VARIANTS` that trains for `iterations` small batches."""
@@ -159,6 +176,8 @@ def small_stage(config: TrainConfig) -> Stage:
         return VqganStage(config.vqgan, scale, perceptual=None, seed=0)
     if config.stage == "recogniser":
         return RecogniserStage(config.recogniser, scale, identities=4, seed=0)
+    if config.stage == "landmark_detector":
+        return LandmarkDetectorStage(config.landmark_detector, scale, seed=0)
     if config.stage == "diffusion_prior":
         return DiffusionPriorStage(config.diffusion_prior, scale, seed=0)
     if config.stage == "restoration_backbone":
@@ -200,7 +219,8 @@ def plus_plus_stage(
 def small_data(config: TrainConfig, source: RandomFaces | None = None) -> FaceDataModule:
     """The stage's stream over random faces."""
     training = getattr(config, config.stage).training
-    faces = DegradedFaces(source or RandomFaces(), degradation_plan(config), Sampling(0, 0.5, Stop()))
+    sampling = Sampling(0, 0.5, Stop(), ("landmarks",) if config.stage == "landmark_detector" else ())
+    faces = DegradedFaces(source or RandomFaces(), degradation_plan(config), sampling)
     return FaceDataModule(
         faces, batch_size=training.batch_size, iterations=training.iterations, seed=0, workers=0, channels_last=False
     )

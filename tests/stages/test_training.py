@@ -109,7 +109,9 @@ def test_a_loss_that_is_not_finite_stops_the_training_and_is_named(name: str, tm
     stage = small_stage(config)
     with torch.no_grad():
         next(p for p in stage.network.parameters() if p.requires_grad).fill_(float("nan"))
-    with pytest.raises(NotFiniteError, match=rf"{name}: .*(pixel|token|margin|mse|irregularity).* at iteration 1"):
+    with pytest.raises(
+        NotFiniteError, match=rf"{name}: .*(pixel|token|margin|mse|irregularity|distance).* at iteration 1"
+    ):
         small_trainer(tmp_path).fit(stage, datamodule=small_data(config))
 
 
