@@ -25,9 +25,8 @@ from src.registration.diagnostics import diagnosed
 from src.registration.registered import LandmarkPair, Registered
 from src.restorers.codeformer_plus_plus import PlusPlusNetworks
 from src.settings.commands import TrainConfig
+from src.stages.field_columns import LONGEST
 
-LONGEST = 1 / 16
-"""Displacement, in sides of the face, at which the colours of a field are full."""
 PICTURE_SCALE = 2
 
 

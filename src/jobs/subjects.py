@@ -134,7 +134,7 @@ def _codeformer_plus_plus(trained: Trained) -> Iterator[Subject]:
     branches = {"codeformer": trained.run.status.weights["codeformer"]}
     for name in BRANCH_RESTORERS:
         folder = f"{name}-{_suffix(config)}-{branches['codeformer'][:10]}"
-        yield Subject(name, folder, BranchRestorer(networks, name), benchmark.lq, name, True, branches)
+        yield Subject(name, folder, BranchRestorer(networks.branches, name), benchmark.lq, name, True, branches)
     evaluation, weights = config.evaluation, dict(trained.provenance.weights)
     report = report_of(
         of_system(networks),

@@ -97,10 +97,10 @@ class BranchRestorer:
 
     network_evaluations = 1
 
-    def __init__(self, networks: PlusPlusNetworks, branch: str) -> None:
-        self.name = branch
-        self._branches = networks.branches
-        self.image_size: int | None = networks.branches.network.size.image_size
+    def __init__(self, branches: CodeFormerBranches, name: str) -> None:
+        self.name = name
+        self._branches = branches
+        self.image_size: int | None = branches.network.size.image_size
         self.knobs: Knobs = {}
 
     @property

@@ -8,7 +8,7 @@ from torch import Tensor
 from src.data.levels import to_levels, to_network
 from src.faces.field_picture import field_wheel, warped_grid
 
-LONGEST = 1 / 16
+LONGEST = 1 / 32
 """Displacement, in sides of the face, at which the colours are full; the same in all runs, so that their grids compare."""
 GRID_LINES = 8
 

@@ -66,13 +66,18 @@ def final_numbers(records: Sequence[StoredRecord]) -> dict[str, float]:
     alone = shown[0] if len(shown) == 1 else None
     numbers = {}
     for record in (stored.record for stored in records):
-        for metric, measured in record.metrics.items():
-            if measured.value is None or not math.isfinite(measured.value):
-                continue
-            numbers[final_key(metric, setting_of(record))] = measured.value
+        for name, value in _finite(record).items():
+            numbers[final_key(name, setting_of(record))] = value
             if alone is record:
-                numbers[final_key(metric)] = measured.value
+                numbers[final_key(name)] = value
     return numbers
+
+
+def _finite(record: Record) -> dict[str, float]:
+    """Metrics by their id, and diagnostics as `diagnostic/<name>`."""
+    values = {metric: measured.value for metric, measured in record.metrics.items()}
+    values |= {f"diagnostic/{name}": value for name, value in record.diagnostics.items()}
+    return {name: value for name, value in values.items() if value is not None and math.isfinite(value)}
 
 
 def faces_table(records: Sequence[StoredRecord], images: Pictures) -> Any:

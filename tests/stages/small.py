@@ -8,6 +8,7 @@ import pytorch_lightning as pl
 import torch
 
 from src.config.compose import compose_train
+from src.config.stage_order import STAGES
 from src.data.damage import Stop
 from src.data.datamodule import FaceDataModule
 from src.data.training_set import DegradedFaces, Sampling
@@ -30,17 +31,6 @@ from src.stages.stage import Batch, Stage
 from src.stages.texture_fusion import FusionLosses, FusionUpstream, TextureFusionStage
 from src.stages.vqgan import VqganStage
 
-STAGES = (
-    "vqgan",
-    "code_predictor",
-    "cft",
-    "recogniser",
-    "diffusion_prior",
-    "restoration_backbone",
-    "landmark_detector",
-    "registration",
-    "texture_fusion",
-)
 VARIANTS = {
     **{stage: (stage,) for stage in STAGES},
     "importance": (

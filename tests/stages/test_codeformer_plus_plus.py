@@ -138,7 +138,7 @@ def test_registration_shows_its_field_and_says_how_it_works(tmp_path: Path) -> N
     stage = trained(tmp_path, "registration")
     batch = small_batch(small_config("registration"))
     shown = stage.preview(batch)
-    assert list(shown) == ["moving", "fixed", "warped", "field (2 px)", "grid", "face"]
+    assert list(shown) == ["moving", "fixed", "warped", "field (1 px)", "grid", "face"]
     assert {image.shape for image in shown.values()} == {(4, 3, 32, 32)}
     numbers = stage.diagnostics(batch)
     assert {"ncc_before", "ncc_after", "displacement_mean", "folded_share", "texture_kept"} <= numbers.keys()
