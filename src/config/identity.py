@@ -5,7 +5,7 @@ import json
 from dataclasses import asdict
 from typing import Any
 
-from src.config.idle_settings import idle_of_method, idle_settings
+from src.config.idle_settings import idle_of_method, idle_of_objective, idle_settings
 from src.degradation.chain import plain_recipe
 from src.settings.codeformer_plus_plus import SIZE_OF_METHOD
 from src.settings.commands import TrainConfig
@@ -20,7 +20,7 @@ SIZES_OF_STAGE = {
     "restoration_backbone": ("swinir", "srcnn"),
     "landmark_detector": ("landmark_detector",),
     "registration": (*sorted(set(SIZE_OF_METHOD.values())),),
-    "texture_fusion": ("texture_fusion", "discriminator"),
+    "texture_fusion": ("texture_fusion",),
 }
 """Network sizes that a stage may depend on."""
 
@@ -53,8 +53,8 @@ def sizes_of(config: TrainConfig) -> tuple[str, ...]:
     if config.stage == "registration":
         size = SIZE_OF_METHOD.get(config.registration.method.kind)
         return () if size is None else (size,)
-    if config.stage == "texture_fusion" and config.texture_fusion.losses.adversarial == 0:
-        return ("texture_fusion",)
+    if config.stage == "texture_fusion" and config.texture_fusion.losses.adversarial > 0:
+        return ("texture_fusion", "discriminator")
     return SIZES_OF_STAGE[config.stage]
 
 
@@ -67,7 +67,11 @@ def _shared_settings(config: TrainConfig) -> dict[str, Any]:
     method = asdict(config.registration.method)
     for name in idle_of_method(config.registration.method):
         method.pop(name)
-    return {"branches": branch_settings(config), "registration_method": method}
+    shared = {"branches": branch_settings(config), "registration_method": method}
+    if config.texture_fusion.registration_rate > 0:
+        objective = asdict(config.registration.objective)
+        shared["registration_objective"] = {k: v for k, v in objective.items() if k not in idle_of_objective(config)}
+    return shared
 
 
 def branch_settings(config: TrainConfig) -> dict[str, Any]:

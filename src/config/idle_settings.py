@@ -21,7 +21,7 @@ def idle_settings(config: TrainConfig, settings: dict[str, Any]) -> Idle:
         yield settings, ("perceptual_network",)
     if config.stage == "registration":
         yield settings["method"], idle_of_method(config.registration.method)
-        yield settings["objective"], tuple(_idle_of_objective(config))
+        yield settings["objective"], idle_of_objective(config)
     if config.stage == "texture_fusion":
         yield from _idle_of_fusion(config, settings)
 
@@ -30,6 +30,11 @@ def idle_of_method(method: RegistrationMethod) -> tuple[str, ...]:
     """Fields of a registration method that its kind has no use for."""
     used = ("kind", *FIELDS_OF_METHOD[method.kind])
     return tuple(field.name for field in fields(method) if field.name not in used)
+
+
+def idle_of_objective(config: TrainConfig) -> tuple[str, ...]:
+    """Fields of a registration's objective that its method and its other fields have no use for."""
+    return tuple(_idle_of_objective(config))
 
 
 def _idle_of_prior(config: TrainConfig, settings: dict[str, Any]) -> Idle:

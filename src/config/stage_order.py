@@ -34,10 +34,13 @@ def uses_landmarks(config: TrainConfig, stage: str) -> bool:
     """Whether a stage of CodeFormer++ needs the landmarks of its branches, as far as the settings tell."""
     if stage not in ("registration", "texture_fusion"):
         return False
+    in_objective = config.registration.objective.landmarks > 0
     if stage == "registration":
-        return config.registration.objective.landmarks > 0
-    learning = config.texture_fusion.metric_learning
-    return config.registration.method.kind in LANDMARK_METHODS or (learning.weight > 0 and learning.mask == "landmarks")
+        return in_objective
+    fusion, learning = config.texture_fusion, config.texture_fusion.metric_learning
+    by_mask = learning.weight > 0 and learning.mask == "landmarks"
+    trained_on = fusion.registration_rate > 0 and in_objective
+    return config.registration.method.kind in LANDMARK_METHODS or by_mask or trained_on
 
 
 def is_rendered(config: TrainConfig) -> bool:

@@ -62,7 +62,16 @@ def _problems(config: TrainConfig) -> Iterator[str]:
     yield from _evaluation(config)
     yield from _hardware(config)
     for key, recipe in _recipes(config).items():
-        yield from _recipe(key, recipe, config.trainer.degradation == "device" and key.startswith(config.stage))
+        yield from _recipe(key, recipe, key in _on_device(config))
+
+
+def _on_device(config: TrainConfig) -> tuple[str, ...]:
+    """Keys of the recipes that the device has to know."""
+    if config.trainer.degradation != "device":
+        return ()
+    if config.stage in ("registration", "texture_fusion"):
+        return ("branches.degradation",) if config.branches.draws == "fresh" else ()
+    return tuple(key for key in _recipes(config) if key.startswith(config.stage))
 
 
 def _recipes(config: TrainConfig) -> dict:

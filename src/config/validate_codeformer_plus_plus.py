@@ -42,12 +42,19 @@ def codeformer_plus_plus_problems(config: TrainConfig) -> Iterator[str]:
     yield from _metric_learning("texture_fusion.metric_learning", config.texture_fusion.metric_learning)
     yield from _strides(config.scale)
     yield from _fusion_size(config.scale.texture_fusion)
+    yield from _inverse(config)
     if config.stage == "registration" and config.registration.method.kind in UNTRAINED_METHODS:
         learned = ", ".join(SIZE_OF_METHOD)
         yield (
             f"registration.method.kind: {config.registration.method.kind} has nothing to train; train stage=texture_fusion "
             f"with it, or choose one of {learned}"
         )
+
+
+def _inverse(config: TrainConfig) -> Iterator[str]:
+    inverse, kind = config.registration.objective.inverse, config.registration.method.kind
+    if inverse > 0 and kind != "velocity":
+        yield f"registration.objective.inverse: {inverse} is a term of the method velocity alone, not of {kind}; set 0"
 
 
 def _branches(branches: BranchSettings) -> Iterator[str]:

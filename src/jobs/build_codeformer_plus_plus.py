@@ -1,6 +1,6 @@
 """The stages of CodeFormer++, with everything that they build on."""
 
-from dataclasses import asdict
+import os
 from pathlib import Path
 
 import torch
@@ -20,9 +20,9 @@ from src.networks.codeformer import CodeFormer
 from src.networks.codeformer_branches import CodeFormerBranches
 from src.networks.landmark_detector import LandmarkDetector
 from src.photos.parsing import build_parser
-from src.registration.build import build_registration
+from src.registration.build import build_registration, registration_settings
 from src.restorers.branch_recipe import BRANCHES_FACT, recipe_of_settings
-from src.settings.codeformer_plus_plus import LANDMARK_METHODS, UNTRAINED_METHODS
+from src.settings.codeformer_plus_plus import FIELDS_OF_METHOD, LANDMARK_METHODS, UNTRAINED_METHODS
 from src.settings.commands import TrainConfig
 from src.settings.errors import UserError
 from src.stages.component_masks import ComponentMasks
@@ -82,21 +82,24 @@ def needed_finder(config: TrainConfig, upstreams: Upstreams) -> LandmarkFinder |
 
 
 def branch_device(config: TrainConfig) -> torch.device:
-    """Where the branches are made."""
+    """Where this process makes branches before its trainer has a device."""
     use_gpu = config.trainer.accelerator != "cpu" and torch.cuda.is_available()
-    return torch.device("cuda" if use_gpu else "cpu")
+    return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0"))) if use_gpu else torch.device("cpu")
 
 
 def _registration(config: TrainConfig, upstreams: Upstreams) -> nn.Module:
     settings = config.registration
     if settings.method.kind in UNTRAINED_METHODS:
         return build_registration(settings.method, settings.objective, config.scale)
-    path, expected = upstreams.of("registration").weights_file("registration"), asdict(settings.method)
-    loaded = load_network(path)
-    if loaded.settings.get("method", {}).get("kind") != expected["kind"]:
+    path = upstreams.of("registration").weights_file("registration")
+    loaded, expected = load_network(path), registration_settings(settings.method, settings.objective, config.scale)
+    used = ("kind", *FIELDS_OF_METHOD[settings.method.kind])
+    differing = [f"method.{name}" for name in used if loaded.settings["method"].get(name) != expected["method"][name]]
+    differing += [] if loaded.settings["size"] == expected["size"] else ["size"]
+    if differing:
         raise UserError(
-            f"upstream.registration: {path} holds {loaded.settings.get('method', {}).get('kind')}, not "
-            f"registration.method.kind={expected['kind']}; choose the run of that method"
+            f"upstream.registration: {path} was trained with another {', '.join(differing)} than this configuration has; "
+            "choose the run that belongs to it, or auto"
         )
     return loaded.network
 

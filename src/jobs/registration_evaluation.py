@@ -29,7 +29,7 @@ def evaluate_registration(
     report = report_of(
         work,
         load_benchmark(config),
-        judges_of(config, upstreams),
+        judges_of(config, upstreams, device),
         device,
         batch_size=evaluation.batch_size,
         shown=evaluation.shown_faces,

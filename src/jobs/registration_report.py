@@ -1,13 +1,14 @@
 """How a registration works on the faces of the benchmark: its diagnostics, and a picture of what it does."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.functional import cosine_similarity
 
 from src.config.stage_order import is_rendered
@@ -18,10 +19,11 @@ from src.faces.field_picture import RegistrationPicture, registration_sheet
 from src.jobs.build_codeformer_plus_plus import landmark_finder, rendered_recogniser
 from src.jobs.restorations import channels_first
 from src.jobs.upstream import Upstreams
-from src.metrics.face_landmarks import LandmarkFinder
+from src.metrics.face_landmarks import LandmarkFinder, has_mtcnn
 from src.metrics.identity_loss import build_identity_loss, has_guide
+from src.metrics.landmark_networks import UNIT_SIDE
 from src.networks.codeformer_branches import Branches
-from src.registration.diagnostics import diagnosed
+from src.registration.diagnostics import diagnosed, in_pixels_of
 from src.registration.registered import LandmarkPair, Registered
 from src.restorers.codeformer_plus_plus import PlusPlusNetworks
 from src.settings.commands import TrainConfig
@@ -36,7 +38,10 @@ class RegistrationAtWork:
 
     branches: Callable[[Tensor, list[int]], Branches]
     registered: Callable[[Branches], Registered]
+    """The registration of the face: what is timed."""
     parameters: int
+    whole: Callable[[Branches, Registered], tuple[Registered, float]] = lambda _, registered: (registered, 0.0)
+    """With what an alignment of features moves beside it, and the seconds that the alignment took."""
 
 
 @dataclass(frozen=True)
@@ -59,22 +64,50 @@ class RegistrationReport:
 def of_system(networks: PlusPlusNetworks) -> RegistrationAtWork:
     """The registration of a whole system, with what its alignment of features moves."""
 
-    def registered(branches: Branches) -> Registered:
-        first = networks.registered(branches)
-        return networks.whole_registration(branches, first, networks.fused(branches, first))
+    def whole(branches: Branches, registered: Registered) -> tuple[Registered, float]:
+        with timed(networks.fusion.alignments.values()) as spent:
+            fused = networks.fused(branches, registered)
+        return networks.whole_registration(branches, registered, fused), sum(spent)
 
-    modules = (networks.registration, networks.fusion.alignments)
-    return RegistrationAtWork(networks.branches, registered, sum(w.numel() for m in modules for w in m.parameters()))
+    modules = [networks.registration, networks.fusion.alignments]
+    modules += [networks.finder] if isinstance(networks.finder, nn.Module) else []
+    parameters = sum(weight.numel() for module in modules for weight in module.parameters())
+    return RegistrationAtWork(networks.branches, networks.registered, parameters, whole)
 
 
-def judges_of(config: TrainConfig, upstreams: Upstreams) -> Judges:
+@contextmanager
+def timed(modules: Iterable[nn.Module]) -> Iterator[list[float]]:
+    """Collects the seconds of every call of these modules."""
+    spent: list[float] = []
+    began: list[float] = []
+    hooks = []
+    for module in modules:
+        hooks.append(module.register_forward_pre_hook(lambda *_: began.append(now())))
+        hooks.append(module.register_forward_hook(lambda *_: spent.append(now() - began.pop())))
+    try:
+        yield spent
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+def now() -> float:
+    """Seconds of a clock, when the GPU has done what it was given."""
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+    return time.perf_counter()
+
+
+def judges_of(config: TrainConfig, upstreams: Upstreams, device: torch.device) -> Judges:
     """Detector and recogniser of rendered faces for these; for photographs what is at hand."""
-    if is_rendered(config):
-        return Judges(landmark_finder(config, upstreams), rendered_recogniser(config, upstreams))
-    embed = (
-        build_identity_loss(config.metrics.weights_dir, None).embed if has_guide(config.metrics.weights_dir) else None
-    )
-    return Judges(landmark_finder(config, upstreams), embed)
+    weights_dir = config.metrics.weights_dir
+    finder = landmark_finder(config, upstreams) if is_rendered(config) or has_mtcnn() else None
+    if isinstance(finder, nn.Module):
+        finder.to(device)
+    recogniser = rendered_recogniser(config, upstreams)
+    if recogniser is None and not has_guide(weights_dir):
+        return Judges(finder, None)
+    return Judges(finder, build_identity_loss(weights_dir, recogniser).to(device).embed)
 
 
 @torch.inference_mode()
@@ -89,14 +122,19 @@ def report_of(
         part = slice(start, min(start + batch_size, len(benchmark)))
         lq = to_network(channels_first(benchmark.lq[part]).to(device))
         branches = work.branches(lq, list(range(part.start, part.stop)))
-        began = time.perf_counter()
-        registered = work.registered(branches)
-        seconds.append((time.perf_counter() - began) / len(lq))
+        if start == 0:
+            work.registered(branches)  # the first call is slower
+        began = now()
+        first = work.registered(branches)
+        face = now() - began
+        registered, features = work.whole(branches, first)
+        seconds.append((face + features) / len(lq))
         truth = None if benchmark.hq is None else to_network(channels_first(benchmark.hq[part]).to(device))
         for name, value in _measured(branches, registered, truth, judges).items():
             values.setdefault(name, []).append(value.cpu())
         pictures += list(_pictures(branches, registered))[: max(0, shown - len(pictures))]
-    means = {name: float(torch.cat(parts).nanmean()) for name, parts in values.items()}
+    per_face = in_pixels_of(UNIT_SIDE, {name: torch.cat(parts) for name, parts in values.items()}, benchmark.size)
+    means = {name: float(value.nanmean()) for name, value in per_face.items()}
     cost = {"milliseconds": float(np.median(seconds)) * 1000, "parameters": float(work.parameters)}
     return RegistrationReport(means | cost, pictures)
 

@@ -1,5 +1,7 @@
 """What the evaluation of a training measures: baselines, and the trained method at each of its settings."""
 
+import hashlib
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -8,6 +10,7 @@ import torch
 
 from src.checkpoints.network_file import load_network
 from src.checkpoints.store import StoredRun
+from src.config.identity import branch_settings
 from src.data.benchmark import Benchmark
 from src.jobs.difface_settings import sampling_settings
 from src.jobs.evaluated import INPUT, setting_name
@@ -131,15 +134,21 @@ def _codeformer_plus_plus(trained: Trained) -> Iterator[Subject]:
     """Both branches and their mean as baselines, and the whole system with what its registration did."""
     config, benchmark, device = trained.config, trained.benchmark, trained.device
     networks = load_plus_plus(companions(trained.run.weights_file("texture_fusion")), device)
-    branches = {"codeformer": trained.run.status.weights["codeformer"]}
+    made_by = {
+        name: sha
+        for name, sha in trained.run.status.weights.items()
+        if name == "codeformer" or name.startswith("generative_")
+    }
+    described = json.dumps([branch_settings(config), made_by], sort_keys=True)
+    branches = hashlib.sha256(described.encode()).hexdigest()[:10]
     for name in BRANCH_RESTORERS:
-        folder = f"{name}-{_suffix(config)}-{branches['codeformer'][:10]}"
-        yield Subject(name, folder, BranchRestorer(networks.branches, name), benchmark.lq, name, True, branches)
+        folder = f"{name}-{_suffix(config)}-{branches}"
+        yield Subject(name, folder, BranchRestorer(networks.branches, name), benchmark.lq, name, True, made_by)
     evaluation, weights = config.evaluation, dict(trained.provenance.weights)
     report = report_of(
         of_system(networks),
         benchmark,
-        judges_of(config, trained.upstreams),
+        judges_of(config, trained.upstreams, device),
         device,
         batch_size=evaluation.batch_size,
         shown=evaluation.shown_faces,

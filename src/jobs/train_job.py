@@ -20,6 +20,7 @@ from src.degradation.engine import degrade
 from src.jobs.bench import metric_context, refuse_missing
 from src.jobs.board import print_leaderboard
 from src.jobs.branch_store import branch_store
+from src.jobs.build_codeformer_plus_plus import mask_source
 from src.jobs.build_stage import build_stage
 from src.jobs.callbacks import (
     DenoisingCurve,
@@ -43,6 +44,7 @@ from src.jobs.upstream import MEASURED_BY_VERIFICATION, Upstreams, needed_stages
 from src.jobs.verification import evaluate_landmark_detector, evaluate_recogniser
 from src.settings.commands import TrainConfig
 from src.stages.cft import CftStage
+from src.stages.registration import RegistrationStage
 from src.stages.restoration_backbone import RestorationBackboneStage
 from src.stages.stage import Stage
 from src.stages.texture_fusion import TextureFusionStage
@@ -65,7 +67,7 @@ SYSTEM_OF_STAGE = {
 }
 """W&B tag of a stage: the system that it is a part of."""
 
-CHOICES = ("perceptual_network", "metric_learning_features", "identity_network")
+CHOICES = ("perceptual_network", "metric_learning_features", "component_masks", "identity_network")
 """Facts of a run that say what `auto` stood for."""
 
 
@@ -149,19 +151,22 @@ def _finish_training(config: TrainConfig, folder: Path, status: RunStatus, stage
         return StoredRun(folder, status)
     commit, dirty = git_commit()
     facts = status.facts | {"commit": commit, "dirty": dirty, "iteration": stage.iteration, "hardware": hardware()}
-    facts |= _choices(stage) | ({"skipped_images": skipped} if skipped else {})
+    facts |= _choices(config, stage) | ({"skipped_images": skipped} if skipped else {})
     written = {"identity": status.identity, "stage": config.stage, "scale": config.scale.name, "commit": commit}
     weights = stage.save_weights(folder / "weights", written)
     return write_status(folder, replace(status, state="finished", weights=weights, facts=facts))
 
 
-def _choices(stage: Stage) -> dict[str, str]:
-    """What was chosen automatically: networks of losses."""
+def _choices(config: TrainConfig, stage: Stage) -> dict[str, str]:
+    """What was chosen automatically: networks of losses, and where masks come from."""
+    if isinstance(stage, RegistrationStage):
+        return {"similarity_features": getattr(stage.features, "name", "none")}
     if not isinstance(stage, VqganStage | CftStage | RestorationBackboneStage | TextureFusionStage):
         return {}
     chosen = {"perceptual_network": stage.perceptual.network.name if stage.perceptual is not None else "none"}
     if isinstance(stage, TextureFusionStage):
         chosen["metric_learning_features"] = stage.features.name if stage.features is not None else "none"
+        chosen["component_masks"] = mask_source(config) if stage.masks is not None else "none"
         chosen["identity_network"] = stage.identity_loss.name if stage.identity_loss is not None else "none"
     return chosen
 

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field, replace
 from fnmatch import fnmatch
 from pathlib import Path
 
+from src.checkpoints.catalogue import licence_of
 from src.checkpoints.files import sha256_of
 from src.checkpoints.store import BUNDLED, RunStore, StoredRun, read_run
 from src.config.identity import SIZES_OF_STAGE, effective_config, identity
@@ -58,16 +59,17 @@ def data_fingerprint(config: TrainConfig) -> str:
 
 def needs_recogniser(config: TrainConfig) -> bool:
     """Rendered faces are recognised by the recogniser trained on them; photographs by published networks."""
-    return is_rendered(config) and config.stage not in MEASURED_BY_VERIFICATION
+    measured = config.stage not in MEASURED_BY_VERIFICATION or config.stage == "registration"
+    return is_rendered(config) and measured
 
 
 def needs_landmark_detector(config: TrainConfig) -> bool:
     """Landmarks of rendered faces are found by the detector trained on them; of photographs by published networks."""
     if not is_rendered(config):
         return False
-    return config.stage == "registration" or (
-        config.stage not in MEASURED_BY_VERIFICATION and _measures_landmarks(config)
-    )
+    if config.stage in ("registration", "texture_fusion"):
+        return True
+    return config.stage not in MEASURED_BY_VERIFICATION and _measures_landmarks(config)
 
 
 def _measures_landmarks(config: TrainConfig) -> bool:
@@ -126,12 +128,7 @@ class Upstreams:
 
     def generative_networks(self) -> dict[str, str]:
         """Hashes of the weights of another restorer than CodeFormer that makes the generative branch."""
-        branches = self.config.branches
-        if branches.generative == "codeformer":
-            return {}
-        text, backbone = branches.checkpoint or "", branches.sampling.backbone
-        files = resolve_checkpoints(branches.generative, text, backbone, self.config.metrics.weights_dir)
-        return {f"generative_{network}": sha256_of(path) for network, path in files.items()}
+        return {f"generative_{network}": sha256_of(path) for network, path in generative_files(self.config).items()}
 
     def branch_networks(self) -> dict[str, str]:
         """Hashes of the faces, and of the networks that make their branches."""
@@ -144,7 +141,10 @@ class Upstreams:
     def licences(self, stage: str) -> dict[str, str]:
         """Licences of the published networks on which `stage` is built; they go on to what is trained on them."""
         found = {name: self.of(name).status.facts.get("licences", {}) for name in upstream_of(self.config, stage)}
-        return {f"{name}/{kind}": licence for name, kinds in found.items() for kind, licence in kinds.items()}
+        flat = {f"{name}/{kind}": licence for name, kinds in found.items() for kind, licence in kinds.items()}
+        plugged = generative_files(self.config) if stage in ("registration", "texture_fusion") else {}
+        of_files = {network: licence_of(path, sha256_of(path)) for network, path in plugged.items()}
+        return flat | {f"generative/{network}": text for network, text in of_files.items() if text is not None}
 
     def identity_of(self, stage: str) -> str:
         """Identity of the run of `stage` under this configuration."""
@@ -186,6 +186,19 @@ class Upstreams:
         return RunStore(Path(self.config.run_store))
 
 
+def generative_files(config: TrainConfig) -> dict[str, Path]:
+    """Weights of another restorer than CodeFormer that makes the generative branch.
+
+    Raises:
+        UserError: they are missing.
+    """
+    branches = config.branches
+    if branches.generative == "codeformer":
+        return {}
+    text, backbone = branches.checkpoint or "", branches.sampling.backbone
+    return resolve_checkpoints(branches.generative, text, backbone, config.metrics.weights_dir)
+
+
 def network_hash(run: StoredRun) -> str:
     """SHA-256 of the network that the run's stage trained."""
     return run.status.weights[WEIGHTS_OF_STAGE[run.status.stage]]
@@ -202,6 +215,8 @@ def check_given(config: TrainConfig) -> None:
         from src.data.benchmark_layouts import open_benchmark
 
         open_benchmark(Path(config.benchmark.root), config.scale.image_size).clean_faces()
+    if config.stage in ("registration", "texture_fusion"):
+        generative_files(config)
     for stage in needed_stages(config):
         choice = getattr(config.upstream, stage)
         if choice not in SEARCHED:
@@ -233,7 +248,8 @@ def _check_sizes(key: str, run: StoredRun, config: TrainConfig) -> None:
     found = json.loads(path.read_text()).get("scale", {})
     expected = effective_config(config)["scale"]
     # The prior shares no network with the backbone, but the faces.
-    shared = {"image_size"} | set(SIZES_OF_STAGE[config.stage]) & set(SIZES_OF_STAGE[run.status.stage])
+    both = set(SIZES_OF_STAGE[config.stage]) & set(SIZES_OF_STAGE[run.status.stage])
+    shared = {"image_size"} | both & set(expected)
     differing = sorted(name for name in shared if found.get(name) != expected[name])
     if differing:
         raise UserError(

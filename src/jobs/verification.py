@@ -49,7 +49,8 @@ def evaluate_landmark_detector(config: TrainConfig, run: StoredRun, device: torc
         UserError: the faces have no exact landmarks.
     """
     network = load_network(run.weights_file("landmark_detector")).network.to(device)
-    benchmark = load_benchmark(config)
+    # Cut from the rendered faces whatever else is measured on: only their landmarks are known.
+    benchmark = load_benchmark(replace(config, benchmark=replace(config.benchmark, root=None)))
     side = benchmark.size
     source = build_source(config.data, split=config.benchmark.split, size=side, cache=cache_folder(config))
     truth = truth_of(source)

@@ -24,25 +24,27 @@ class Diagnostic:
 DIAGNOSTICS = (
     Diagnostic(
         "landmark_error_before",
-        "landmark error before (px)",
+        "landmark error before (px of 512)",
         "mean distance of the landmarks of I_G from those of I_F",
     ),
     Diagnostic(
         "landmark_error_after",
-        "landmark error after (px)",
+        "landmark error after (px of 512)",
         "distance that the field leaves between the landmarks of I_G and those of I_F; near 0 by construction where these "
         "landmarks made the field",
     ),
     Diagnostic(
         "landmark_error_detected",
-        "landmark error, found anew (px)",
+        "landmark error, found anew (px of 512)",
         "mean distance of the landmarks found in the warped I_G from those of I_F",
     ),
     Diagnostic("ncc_before", "NCC before", "local normalised cross-correlation of I_G with I_F; 1 is a perfect match"),
     Diagnostic("ncc_after", "NCC after", "the same of the warped I_G"),
-    Diagnostic("displacement_mean", "displacement, mean (px)", "mean length of the displacement"),
+    Diagnostic("displacement_mean", "displacement, mean (px of 512)", "mean length of the displacement"),
     Diagnostic(
-        "displacement_p99", "displacement, 99th percentile (px)", "the length that 1 % of the displacements exceed"
+        "displacement_p99",
+        "displacement, 99th percentile (px of 512)",
+        "the length that 1 % of the displacements exceed",
     ),
     Diagnostic("folded_share", "folded (share of pixels)", "pixels where det J of the warp is 0 or below"),
     Diagnostic(
@@ -52,7 +54,7 @@ DIAGNOSTICS = (
     ),
     Diagnostic(
         "inverse_consistency",
-        "inverse error (px)",
+        "inverse error (px of 512)",
         "how far the field and its inverse together miss the identity; only of methods that know an inverse",
     ),
     Diagnostic(

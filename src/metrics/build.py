@@ -8,6 +8,7 @@ from typing import Any
 from src.metrics.definition import MetricDefinition
 from src.metrics.kind import BuildContext, CannotMeasure, MetricKind
 from src.metrics.kinds import KINDS
+from src.metrics.landmark_distance import LandmarkDistanceKind
 from src.metrics.metric import DerivedMetric, Metric
 from src.metrics.suite import MetricSuite
 from src.settings.commands import MetricsSettings
@@ -88,8 +89,15 @@ def missing_metrics(settings: MetricsSettings, context: BuildContext) -> dict[st
 
 
 def _asked_of(settings: MetricsSettings, context: BuildContext) -> list[_Entry]:
-    rendered = context.rendered_recogniser is not None or context.landmark_detector is not None
-    return [entry for entry in asked_for(settings) if entry.is_given and (rendered or not entry.rendered_only)]
+    return [entry for entry in asked_for(settings) if entry.is_given and _is_for(entry, context)]
+
+
+def _is_for(entry: _Entry, context: BuildContext) -> bool:
+    """Whether the faces are of the kind that a metric is for; one of rendered faces needs the network that measures them."""
+    if not entry.rendered_only:
+        return True
+    by_landmarks = isinstance(entry.kind, LandmarkDistanceKind)
+    return (context.landmark_detector if by_landmarks else context.rendered_recogniser) is not None
 
 
 def strict_sentence(missing: Mapping[str, str]) -> str:

@@ -32,6 +32,11 @@ class DetectedLandmarks(nn.Module):
         return self.network(faces) - 0.5
 
 
+def has_mtcnn() -> bool:
+    """Whether MTCNN is installed."""
+    return not LANDMARK_NETWORKS["mtcnn5"].missing(BuildContext(None, torch.device("cpu")))
+
+
 class MtcnnLandmarks:
     """The five points of MTCNN.
 
@@ -42,7 +47,7 @@ class MtcnnLandmarks:
     def __init__(self, device: torch.device) -> None:
         known, context = LANDMARK_NETWORKS["mtcnn5"], BuildContext(None, device)
         if missing := known.missing(context):
-            raise UserError(f"registration.method.kind: landmarks of photographs are MTCNN's, and {missing[0]}")
+            raise UserError(f"landmarks of photographs are MTCNN's, and {missing[0]}")
         self._find = known.load(context)
 
     def __call__(self, faces: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b 5 2"]:

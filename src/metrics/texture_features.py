@@ -1,6 +1,10 @@
 """Chooses the features that CodeFormer++ compares faces in, from the weights at hand."""
 
+from jaxtyping import Float
+from torch import Tensor, nn
+
 from src.checkpoints.catalogue import find_weights, load_weights
+from src.losses.identity import IdentityLoss
 from src.metric_learning.feature_space import FeatureSpace, IdentitySpace, PixelSpace, StLpipsSpace, Vgg19Space
 from src.metrics.identity_loss import build_identity_loss
 from src.metrics.perceptual_network import load_st_lpips
@@ -22,10 +26,21 @@ def build_feature_space(kind: str, weights_dir: str | None, rendered: Recogniser
     if kind == "pixels":
         return PixelSpace()
     if kind == "identity":
-        return IdentitySpace(build_identity_loss(weights_dir, rendered).embed)
+        return IdentitySpace(_Embedding(build_identity_loss(weights_dir, rendered)))
     if kind == "st_lpips":
         return StLpipsSpace(load_st_lpips(weights_dir))
     return Vgg19Space(load_vgg19_features(load_weights("vgg19", weights_dir)))
+
+
+class _Embedding(nn.Module):
+    """The embeddings of a loss, as a module that moves with the space it is part of."""
+
+    def __init__(self, loss: IdentityLoss) -> None:
+        super().__init__()
+        self.loss = loss
+
+    def forward(self, image: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b d"]:
+        return self.loss.embed(image)
 
 
 def _best_available(weights_dir: str | None) -> str:

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from src.networks.codeformer import CodeFormer
+from src.networks.codeformer import CodeFormer, CodePrediction
 
 Image = Float[Tensor, "b 3 h w"]
 Generative = Callable[[Tensor, Sequence[int]], Tensor]
@@ -58,8 +58,22 @@ class CodeFormerBranches(nn.Module):
     def forward(self, lq: Image, keys: Sequence[int]) -> Branches:
         """Both faces of degraded ones in [-1, 1]; `keys` is a number for each face, for a maker of I_G that draws."""
         prediction = self.network.predict_codes(lq, with_features=True)
-        identity, generative = self.fidelities
-        kept = on_levels(self.network.generate(prediction, identity, self.adain))
+        kept = self._decoded(prediction, self.fidelities[0])
         if self.generative is not None:
             return Branches(kept, on_levels(self.generative(lq, keys)))
-        return Branches(kept, on_levels(self.network.generate(prediction, generative, self.adain)))
+        return Branches(kept, self._decoded(prediction, self.fidelities[1]))
+
+    @torch.no_grad()
+    def identity_alone(self, lq: Image) -> Image:
+        """I_F."""
+        return self._decoded(self.network.predict_codes(lq, with_features=True), self.fidelities[0])
+
+    @torch.no_grad()
+    def generative_alone(self, lq: Image, keys: Sequence[int]) -> Image:
+        """I_G."""
+        if self.generative is not None:
+            return on_levels(self.generative(lq, keys))
+        return self._decoded(self.network.predict_codes(lq, with_features=True), self.fidelities[1])
+
+    def _decoded(self, prediction: CodePrediction, fidelity: float | int) -> Image:
+        return on_levels(self.network.generate(prediction, float(fidelity), self.adain))

@@ -79,7 +79,9 @@ class LandmarkDetector(nn.Module):
 def heatmap_means(heatmaps: Float[Tensor, "b k h w"]) -> Float[Tensor, "b k 2"]:
     """Mean place (x, y) of each distribution, as shares of width and height: the soft-argmax."""
     x, y = (cell_middles(cells, heatmaps) for cells in (heatmaps.shape[-1], heatmaps.shape[-2]))
-    return torch.stack([heatmaps.sum(2) @ x, heatmaps.sum(3) @ y], dim=2)
+    # In bfloat16 a place would be a pixel or two of 512 off.
+    with torch.autocast(heatmaps.device.type, enabled=False):
+        return torch.stack([heatmaps.sum(2) @ x, heatmaps.sum(3) @ y], dim=2)
 
 
 def cell_middles(cells: int, like: Tensor) -> Float[Tensor, "cells"]:

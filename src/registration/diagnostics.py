@@ -43,6 +43,22 @@ DIAGNOSTICS: Mapping[str, str] = MappingProxyType(
 """What each value means."""
 
 
+PIXELS = (
+    "landmark_error_before",
+    "landmark_error_after",
+    "landmark_error_detected",
+    "displacement_mean",
+    "displacement_p99",
+    "inverse_consistency",
+)
+"""Those that are lengths."""
+
+
+def in_pixels_of(side: int, values: Mapping[str, Tensor], width: int) -> dict[str, Tensor]:
+    """Values of faces of `width` pixels with their lengths in pixels of a face of `side`."""
+    return {name: value * side / width if name in PIXELS else value for name, value in values.items()}
+
+
 @torch.no_grad()
 def diagnosed(
     moving: Float[Tensor, "b c h w"],

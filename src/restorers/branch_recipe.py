@@ -1,13 +1,16 @@
 """How the two branches of CodeFormer++ are made, as settings and as a trained network's file tells it."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from src.networks.codeformer import CodeFormer
-from src.networks.codeformer_branches import CodeFormerBranches, Generative
+from src.networks.codeformer_branches import CodeFormerBranches
+from src.restorers.base import Restorer
 from src.restorers.build_method import Setting, build_method
 from src.restorers.knobs import DRAWING
 from src.restorers.locate import resolve_checkpoints
@@ -20,6 +23,16 @@ BRANCHES_FACT = "branches"
 CODEFORMER = "codeformer"
 PLUGGED = "generative_"
 """Beginning of the names under which the weights of another restorer are kept beside the fusion network's."""
+
+
+@dataclass(frozen=True)
+class PluggedGenerative:
+    """Another restorer as the maker of the generative branch (`Generative`)."""
+
+    restorer: Restorer
+
+    def __call__(self, lq: Tensor, keys: Sequence[int]) -> Tensor:
+        return self.restorer.restore(lq, keys)
 
 
 @dataclass(frozen=True)
@@ -42,12 +55,17 @@ class BranchRecipe:
             identity_fidelity=self.identity_fidelity,
             generative_fidelity=self.generative_fidelity,
             adain=self.adain,
-            generative=None if self.generative == CODEFORMER else self._plugged(device),
+            generative=None if self.generative == CODEFORMER else self._plugged(device, network.size.image_size),
         )
 
-    def _plugged(self, device: torch.device) -> Generative:
+    def _plugged(self, device: torch.device, side: int) -> "PluggedGenerative":
         restorer = build_method(self.generative, self.files, Setting(sampling=self.sampling), device)
-        return restorer.restore
+        if restorer.image_size not in (None, side):
+            raise UserError(
+                f"branches.generative: {self.generative} was trained at {restorer.image_size} px, CodeFormer at {side} px; "
+                "choose two that belong together"
+            )
+        return PluggedGenerative(restorer)
 
     def as_fact(self) -> str:
         """The recipe as text, without places of files."""

@@ -11,6 +11,7 @@ from src.networks.codeformer_branches import Branches, CodeFormerBranches
 from src.networks.texture_fusion import Fused, TextureFusion
 from src.registration.registered import LandmarkPair, Registered
 from src.registration.texture_source import texture_source, whole_registration
+from src.restorers.branch_recipe import PluggedGenerative
 from src.restorers.knobs import Knobs
 from src.restorers.precision import EXACT, Precision
 
@@ -55,14 +56,17 @@ class CodeFormerPlusPlusRestorer:
     """The whole system (`Restorer`; codeformer_plus_plus.md 1)."""
 
     name = "codeformer_plus_plus"
-    network_evaluations = 3
-    """CodeFormer, whose generator runs twice, registration and fusion."""
 
     def __init__(self, networks: PlusPlusNetworks, precision: Precision = EXACT) -> None:
         self._networks, self._precision = networks, precision
         for network in (networks.branches, networks.registration, networks.fusion):
             precision.ordered(network)
         self.image_size: int | None = networks.branches.network.size.image_size
+
+    @property
+    def network_evaluations(self) -> int:
+        """CodeFormer, whose generator runs twice, registration and fusion; and those of another maker of I_G."""
+        return 3 + _cost_of_other(self._networks.branches)[1]
 
     @property
     def knobs(self) -> Knobs:
@@ -72,10 +76,12 @@ class CodeFormerPlusPlusRestorer:
 
     @property
     def parameters(self) -> int:
-        """Parameters of CodeFormer, registration and fusion."""
+        """Parameters of CodeFormer, registration and fusion, of a landmark detector and of another maker of I_G."""
         system = self._networks
-        modules = (system.branches.network, system.registration, system.fusion)
-        return sum(weight.numel() for module in modules for weight in module.parameters())
+        modules = [system.branches.network, system.registration, system.fusion]
+        modules += [system.finder] if isinstance(system.finder, nn.Module) else []
+        own = sum(weight.numel() for module in modules for weight in module.parameters())
+        return own + _cost_of_other(system.branches)[0]
 
     @torch.inference_mode()
     def restore(self, lq: Faces, keys: Sequence[int] = ()) -> Faces:
@@ -95,8 +101,6 @@ class CodeFormerPlusPlusRestorer:
 class BranchRestorer:
     """One branch alone, or the mean of both pixel by pixel: what CodeFormer++ has to beat (`Restorer`; sheet, A1)."""
 
-    network_evaluations = 1
-
     def __init__(self, branches: CodeFormerBranches, name: str) -> None:
         self.name = name
         self._branches = branches
@@ -105,16 +109,38 @@ class BranchRestorer:
 
     @property
     def parameters(self) -> int:
-        """Parameters of CodeFormer."""
-        return sum(weight.numel() for weight in self._branches.network.parameters())
+        """Parameters of what makes it."""
+        return self._cost()[0]
+
+    @property
+    def network_evaluations(self) -> int:
+        """Passes through what makes it."""
+        return self._cost()[1]
+
+    def _cost(self) -> tuple[int, int]:
+        own = sum(weight.numel() for weight in self._branches.network.parameters()), 1
+        other = _cost_of_other(self._branches)
+        if self.name == "identity_branch" or self._branches.generative is None:
+            return own
+        return other if self.name == "generative_branch" else (own[0] + other[0], own[1] + other[1])
 
     @torch.inference_mode()
     def restore(self, lq: Faces, keys: Sequence[int] = ()) -> Faces:
         """The branch, on 8-bit levels."""
+        if self.name == "identity_branch":
+            return self._branches.identity_alone(lq)
+        if self.name == "generative_branch":
+            return self._branches.generative_alone(lq, keys)
         made = self._branches(lq, keys)
-        if self.name == "branch_average":
-            return (made.identity + made.generative) / 2
-        return made.identity if self.name == "identity_branch" else made.generative
+        return (made.identity + made.generative) / 2
+
+
+def _cost_of_other(branches: CodeFormerBranches) -> tuple[int, int]:
+    """Parameters and network evaluations of another maker of I_G than CodeFormer."""
+    if not isinstance(branches.generative, PluggedGenerative):
+        return 0, 0
+    restorer = branches.generative.restorer
+    return restorer.parameters, restorer.network_evaluations
 
 
 BRANCH_RESTORERS = ("identity_branch", "generative_branch", "branch_average")

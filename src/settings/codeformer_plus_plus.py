@@ -32,7 +32,7 @@ FIELDS_OF_METHOD: dict[str, tuple[str, ...]] = {
     "thin_plate_landmarks": ("ridge",),
     "moving_least_squares": ("falloff",),
     "affine": ("channels",),
-    "thin_plate": ("channels", "control_points", "ridge"),
+    "thin_plate": ("channels", "control_points"),
     "dense": ("channels", "half_resolution"),
     "velocity": ("channels", "squarings"),
     "probabilistic_velocity": ("channels", "squarings"),
@@ -88,7 +88,8 @@ class RegistrationMethod:
     control_points: int
     """Control points a side of the learned thin-plate spline."""
     ridge: float
-    """Added to the diagonal of the kernel block of a thin-plate spline; 0 interpolates the landmarks."""
+    """Added to the diagonal of the kernel block of a spline through landmarks, in units of the face's side, 0 to 0.01;
+    0 interpolates the landmarks."""
     squarings: int
     """Scaling-and-squaring steps T of the velocity methods."""
     updates: int

@@ -28,7 +28,8 @@ class ComponentMasks:
     @torch.no_grad()
     def __call__(self, batch: Batch, pair: RegistrationPair) -> Float[Tensor, "b 1 h w"]:
         """The masks of a batch."""
-        return softened(self._hard(batch, pair), self._settings.dilation, self._settings.feather)
+        with torch.autocast(pair.identity.device.type, enabled=False):
+            return softened(self._hard(batch, pair), self._settings.dilation, self._settings.feather)
 
     def _hard(self, batch: Batch, pair: RegistrationPair) -> Float[Tensor, "b 1 h w"]:
         if "parts" in batch:

@@ -10,9 +10,10 @@ from torch.optim import Optimizer
 
 from src.checkpoints.network_file import save_network
 from src.degradation.keyed import SampleKey, keyed_normals, stream_number
+from src.faces.template import TEMPLATE_SIDE
 from src.losses.image_similarity import Features
 from src.registration.build import build_registration, registration_settings
-from src.registration.diagnostics import diagnosed
+from src.registration.diagnostics import diagnosed, in_pixels_of
 from src.registration.objective import registration_loss
 from src.registration.registered import Registered
 from src.registration.velocity import ProbabilisticVelocityRegistration
@@ -82,9 +83,10 @@ class RegistrationStage(Stage):
             return pair, self.average.network(pair.generative, pair.identity, pair.landmarks)
 
     def diagnostics(self, batch: Batch) -> dict[str, float]:
-        """Means over the faces of what there is to say of the averaged network's registrations."""
+        """Means over the faces of what there is to say of the averaged network's registrations; lengths in pixels of 512."""
         pair, registered = self.registered(batch)
         values = diagnosed(pair.generative, pair.identity, registered, pair.landmarks)
+        values = in_pixels_of(TEMPLATE_SIDE, values, pair.identity.shape[-1])
         return {name: float(value.nanmean()) for name, value in values.items()}
 
     def preview(self, batch: Batch) -> dict[str, Tensor]:

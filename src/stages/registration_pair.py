@@ -30,7 +30,11 @@ class PairMaker(nn.Module):
 
     @torch.no_grad()
     def forward(self, batch: Batch) -> RegistrationPair:
-        """The pair of every face of a batch."""
+        """The pair of every face of a batch; float32 whatever the precision of the training, as kept branches are."""
+        with torch.autocast(batch["hq"].device.type if "hq" in batch else "cpu", enabled=False):
+            return self._made(batch)
+
+    def _made(self, batch: Batch) -> RegistrationPair:
         if "identity_branch" in batch:
             made = Branches(batch["identity_branch"].float(), batch["generative_branch"].float())
         else:

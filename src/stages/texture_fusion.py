@@ -89,6 +89,8 @@ class TextureFusionStage(Stage):
         self.perceptual = None if losses.perceptual is None else Frozen(losses.perceptual)
         self.identity_loss = losses.identity
         self.features = losses.features
+        # A module of the stage, so that it moves to the stage's device.
+        self.similarity_features = upstream.similarity_features
         self._facts: dict[str, Tensor] = {}
 
     @property
@@ -164,7 +166,7 @@ class TextureFusionStage(Stage):
                 pair.landmarks,
                 self.upstream.registration_settings.objective,
                 progress=1.0,
-                features=self.upstream.similarity_features,
+                features=self.similarity_features,
             )
         return registered, loss, {f"registration_{name}": term for name, term in terms.items()}
 

@@ -135,7 +135,7 @@ def test_stages_train_in_order_and_once(place: Place) -> None:
     for stage in needed_stages(place.config):
         upstreams.of(stage)
     ingredients = upstreams.ingredients("cft")
-    assert place.trained == ["vqgan", "code_predictor", "recogniser"]
+    assert place.trained == ["vqgan", "code_predictor", "landmark_detector", "recogniser"]
     assert list(ingredients) == ["data", "vqgan", "code_predictor"]
     assert ingredients["vqgan"] == "hash of trained"
 

@@ -57,7 +57,7 @@ def test_a_line_a_row_and_a_column_a_diagnostic(make: MakeRecord) -> None:
     registration, others = diagnostics_tables(_study(make))
     assert (registration.heading, others.heading) == (REGISTRATION, OTHERS)
     assert registration.grid.headings == (
-        *("arm", "setting", "landmark error before (px)", "landmark error after (px)", "NCC after"),
+        *("arm", "setting", "landmark error before (px of 512)", "landmark error after (px of 512)", "NCC after"),
         *("folded (share of pixels)", "registration parameters"),
     )
     # The NCC is the mean over both seeds.
