@@ -54,6 +54,12 @@ def test_what_changes_the_weights_changes_the_identity(change: tuple[str, ...]) 
     assert not same((), change)
 
 
+def test_a_registration_that_is_trained_on_is_so_with_its_objective() -> None:
+    joint = "texture_fusion.registration_rate=0.1"
+    assert not same((joint,), (joint, "registration.objective.regulariser_weight=5"))
+    assert same((joint,), (joint, "registration.objective.noise=5"))
+
+
 def test_the_objective_of_a_registration_is_part_of_its_own_identity() -> None:
     found = [
         effective_config(compose_train(["stage=registration", *change]))
@@ -71,6 +77,10 @@ def test_the_objective_of_a_registration_is_part_of_its_own_identity() -> None:
         (("registration.method.kind=none",), ("cft",)),
         (("registration.method.kind=moving_least_squares",), ("cft", "landmark_detector")),
         (("texture_fusion.identity=0.1",), ("cft", "registration", "recogniser")),
+        (
+            ("texture_fusion.registration_rate=0.1", "registration.objective.landmarks=1"),
+            ("cft", "landmark_detector", "registration"),
+        ),
         (("texture_fusion.metric_learning.mask=landmarks",), ("cft", "landmark_detector", "registration")),
         (("data=folder", "data.root=faces", "registration.method.kind=affine_landmarks"), ("cft",)),
     ],
@@ -95,6 +105,11 @@ def test_every_method_has_an_arm_and_every_arm_is_valid() -> None:
         (("registration.method.kind=spline",), "registration.method.kind: 'spline' is not one of none"),
         (("stage=registration", "registration.method.kind=none"), "has nothing to train"),
         (("registration.objective.window=4",), "window: 4 must be odd"),
+        (("registration.objective.inverse=1",), "inverse: 1.0 is a term of the method velocity alone, not of dense"),
+        (
+            ("trainer.degradation=device", "branches.draws=fresh", "degradation@branches.degradation=second_order"),
+            r"branches\.degradation",
+        ),
         (("registration.objective.blur=[1]",), r"blur: \[1.0\] must be two deviations"),
         (("texture_fusion.injection=magic",), "texture_fusion.injection: 'magic'"),
         (
