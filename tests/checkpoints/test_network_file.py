@@ -14,14 +14,25 @@ from src.checkpoints.network_file import NETWORK_KINDS, load_network, save_netwo
 from src.networks import (
     CodeFormer,
     DiffusionUnet,
+    LandmarkDetector,
     PatchDiscriminator,
     Recogniser,
     SrcnnSameResolution,
     SwinIr,
+    TextureFusion,
     VqAutoencoder,
 )
+from src.registration.build import registration_from, registration_settings
 from src.settings.errors import UserError
-from src.settings.scale import CodePredictorSize, DiscriminatorSize, RecogniserSize, VqAutoencoderSize
+from src.settings.scale import (
+    CodePredictorSize,
+    DiscriminatorSize,
+    LandmarkDetectorSize,
+    RecogniserSize,
+    TextureFusionSize,
+    VqAutoencoderSize,
+)
+from tests.registration.small_registrations import METHOD, OBJECTIVE, SIZES
 from tests.small_networks import DIFFUSION_UNET, SRCNN, SWINIR
 
 AUTOENCODER = VqAutoencoderSize(
@@ -38,6 +49,17 @@ PREDICTOR = CodePredictorSize(dim=16, heads=2, layers=1)
 DISCRIMINATOR = DiscriminatorSize(width=4, layers=2)
 RECOGNISER = RecogniserSize(input_size=32, width=4, embedding_dim=8)
 FACTS = {"run": "vqgan-ab12", "iteration": "1500"}
+TEXTURE_FUSION = TextureFusionSize(
+    widths=[8, 16],
+    residual_blocks=1,
+    bottleneck_blocks=1,
+    norm_groups=4,
+    reduction=4,
+    offset_groups=4,
+    window=7,
+    heads=4,
+)
+FUSION = {"texture_fusion": asdict(TEXTURE_FUSION), "injection": "sft", "alignment": "none"}
 
 
 def example(kind: str) -> tuple[nn.Module, dict[str, Any]]:
@@ -55,6 +77,14 @@ def example(kind: str) -> tuple[nn.Module, dict[str, Any]]:
         return SwinIr(SWINIR), {"swinir": asdict(SWINIR)}
     if kind == "srcnn":
         return SrcnnSameResolution(SRCNN), {"srcnn": asdict(SRCNN)}
+    if kind == "landmark_detector":
+        size = LandmarkDetectorSize(input_size=32, width=8, landmarks=68)
+        return LandmarkDetector(size), {"landmark_detector": asdict(size)}
+    if kind == "registration":
+        settings = registration_settings(METHOD, OBJECTIVE, SIZES)
+        return registration_from(settings), settings
+    if kind == "texture_fusion":
+        return TextureFusion(TEXTURE_FUSION, "sft", "none"), FUSION
     return PatchDiscriminator(DISCRIMINATOR), {"discriminator": asdict(DISCRIMINATOR)}
 
 
@@ -80,7 +110,8 @@ def test_round_trip(tmp_path: Path, kind: str, half: bool) -> None:
         expected = {k: t.half().float() if t.is_floating_point() else t for k, t in expected.items()}
     assert states_equal(loaded.network.state_dict(), expected)
     image = torch.rand(1, 3, 32, 32)
-    first = loaded.network(image, torch.tensor([10])) if kind == "diffusion_unet" else loaded.network(image)
+    others = {"diffusion_unet": [torch.tensor([10])], "registration": [image], "texture_fusion": [image]}
+    first = loaded.network(image, *others.get(kind, []))
     assert (first if isinstance(first, Tensor) else first[0]).isfinite().all()
     assert [entry.name for entry in path.parent.iterdir()] == [path.name]
 

@@ -69,7 +69,7 @@ def test_a_mistake_is_one_sentence_and_writes_nothing(
     assert done.returncode != 0
     assert words in done.stdout + done.stderr
     assert "Traceback" not in done.stderr
-    assert len(done.stderr.strip().splitlines()) <= 16, done.stderr
+    assert len(done.stderr.strip().splitlines()) <= 20, done.stderr
     assert not list(tmp_path.iterdir())
 
 

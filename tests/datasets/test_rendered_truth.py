@@ -30,7 +30,6 @@ from src.degradation.recipes import load_recipe
 from src.faces import RenderedFace, render_face
 from src.settings.data import SyntheticFacesSettings
 from src.settings.errors import UserError
-from tests.stages.small import RandomFaces
 
 SIZE = 32
 LARGE = chain_of(load_recipe("codeformer_large"))
@@ -170,7 +169,32 @@ def test_the_rest_of_a_sample_does_not_depend_on_what_is_known(tmp_path: Path) -
     assert set(one) - set(fewer) == {"landmarks"}
 
 
+class OtherFaces:
+    """A source of which no more is known than the images."""
+
+    size, identities = 4, 1
+
+    def __len__(self) -> int:
+        return 1
+
+    def image(self, index: int) -> np.ndarray:
+        return np.zeros((4, 4, 3), np.uint8)
+
+    def name(self, index: int) -> str:
+        return "face"
+
+    def identity(self, index: int) -> int:
+        return 0
+
+    def landmarks(self, index: int) -> None:
+        return None
+
+    def fingerprint(self) -> str:
+        return "0" * 64
+
+
 def test_other_faces_have_no_truth_and_are_refused_only_if_asked() -> None:
-    CleanFaces(RandomFaces(), Sampling(0, 0.5, Stop()))[Key(1, 0, 0)]
+    source = OtherFaces()
+    CleanFaces(source, Sampling(0, 0.5, Stop()))[Key(1, 0, 0)]
     with pytest.raises(UserError, match="known of rendered faces only; choose data=synthetic_faces"):
-        CleanFaces(RandomFaces(), BOTH)
+        CleanFaces(source, BOTH)
