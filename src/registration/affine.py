@@ -38,16 +38,6 @@ def fitted_affine(landmarks: LandmarkPair) -> Matrix:
     return _around(linear, middle, shift)
 
 
-def fitted_similarity(landmarks: LandmarkPair) -> Matrix:
-    """As `fitted_affine`, of scale, rotation and shift alone, no reflection (Umeyama 1991, in two dimensions); float64."""
-    fixed, change, middle, shift = _centred(landmarks)
-    spread = fixed.square().sum((1, 2)).clamp(min=torch.finfo(fixed.dtype).tiny)
-    real = (fixed * change).sum((1, 2)) / spread
-    imaginary = (fixed[..., 0] * change[..., 1] - fixed[..., 1] * change[..., 0]).sum(1) / spread
-    linear = torch.stack([real, -imaginary, imaginary, real], dim=1).unflatten(1, (2, 2))
-    return _around(linear, middle, shift)
-
-
 def _centred(
     landmarks: LandmarkPair,
 ) -> tuple[Float[Tensor, "b k 2"], Float[Tensor, "b k 2"], Float[Tensor, "b 1 2"], Float[Tensor, "b 1 2"]]:

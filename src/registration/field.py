@@ -48,17 +48,6 @@ def exponential(velocity: Float[Tensor, "b 2 h w"], squarings: int) -> Float[Ten
     return field
 
 
-def inverse(field: Float[Tensor, "b 2 h w"], iterations: int) -> Float[Tensor, "b 2 h w"]:
-    """u with u(x) = -field(x + u(x)), so that composed(u, field) = 0, by fixed-point iteration (Chen et al. 2008).
-
-    Converges where neighbouring displacements differ by less than a pixel; every iteration gains that factor.
-    """
-    undone = -field
-    for _ in range(iterations):
-        undone = -warped(field, undone)
-    return undone
-
-
 def at_points(field: Float[Tensor, "b 2 h w"], points: Float[Tensor, "b k 2"]) -> Float[Tensor, "b k 2"]:
     """Bilinear values of the field at points (x, y), array indices; NaN where the point is NaN."""
     known = ~points.isnan().any(-1, keepdim=True)

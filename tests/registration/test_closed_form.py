@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 import src.registration.field as field_module
-from src.registration.affine import affine_field, fitted_affine, fitted_similarity, identity_matrix
+from src.registration.affine import affine_field, fitted_affine, identity_matrix
 from src.registration.closed_form import (
     LandmarkAffine,
     LandmarkMovingLeastSquares,
@@ -123,20 +123,6 @@ def test_the_affine_map_has_the_least_squared_distance() -> None:
     rows = torch.cat([pair.fixed, torch.ones(2, 12, 1)], dim=2).double().numpy()
     for found, row, target in zip(fitted_affine(pair), rows, pair.moving.double().numpy(), strict=True):
         np.testing.assert_allclose(found.T, np.linalg.lstsq(row, target, rcond=None)[0], atol=1e-10)
-
-
-def test_the_similarity_is_that_of_umeyama() -> None:
-    """The singular value decomposition of the paper, for landmarks that a reflection would fit better as well."""
-    pair = irregular_pair()
-    mirrored = LandmarkPair(pair.moving * torch.tensor([-1.0, 1.0]), pair.fixed)
-    for landmarks in (pair, mirrored):
-        for found, moving, fixed in zip(fitted_similarity(landmarks), *(p.double() for p in landmarks), strict=True):
-            g, f = moving - moving.mean(0), fixed - fixed.mean(0)
-            u, d, vt = torch.linalg.svd(g.T @ f)
-            signs = torch.tensor([1.0, torch.sign(torch.linalg.det(u) * torch.linalg.det(vt))], dtype=torch.float64)
-            linear = (d * signs).sum() / f.square().sum() * u @ torch.diag(signs) @ vt
-            expected = torch.cat([linear, (moving.mean(0) - linear @ fixed.mean(0))[:, None]], dim=1)
-            torch.testing.assert_close(found, expected, atol=1e-9, rtol=0)
 
 
 def test_the_identity_matrix_moves_nothing_and_has_a_gradient() -> None:
