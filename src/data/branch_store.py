@@ -50,7 +50,7 @@ class BranchStore:
 
 def branches_folder(cache: Path, digest: str) -> Path:
     """Where the branches that `digest` stands for are kept: faces, degradation, networks and settings."""
-    return cache / "branches" / digest[:16]
+    return cache / "branches" / digest
 
 
 def is_complete(folder: Path) -> bool:

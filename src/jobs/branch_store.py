@@ -1,25 +1,24 @@
 """Makes the branches of all training faces once, where their degradation is frozen."""
 
-import hashlib
-import json
 from collections.abc import Iterator
 
 import torch
 from tqdm import tqdm
 
-from src.config.identity import branch_settings
+from src.config.identity import branch_settings, identity
 from src.data import FaceSource
 from src.data.branch_faces import FrozenDegradations
 from src.data.branch_store import BranchStore, StoredBranches, branches_folder, is_complete, write_branches
 from src.data.levels import to_levels, to_network
 from src.data.stream import Key
-from src.jobs.build_codeformer_plus_plus import branch_device, branch_maker, needed_finder
+from src.jobs.build_codeformer_plus_plus import needs_landmarks, pair_maker
 from src.jobs.build_stage import degradation_plan
 from src.jobs.evaluate_run import cache_folder
+from src.jobs.ranks import training_device
 from src.jobs.training_data import sampling_of_faces
 from src.jobs.upstream import Upstreams
 from src.settings.commands import TrainConfig
-from src.stages.registration_pair import PairMaker, RegistrationPair
+from src.stages.registration_pair import RegistrationPair
 
 FACES_A_BATCH = 16
 
@@ -40,24 +39,22 @@ def branch_store(config: TrainConfig, source: FaceSource, upstreams: Upstreams) 
 
 def _digest(config: TrainConfig, source: FaceSource, upstreams: Upstreams) -> str:
     """Stands for all that the branches depend on: faces, flips and degradations, networks, fidelities, landmarks."""
-    finder = needed_finder(config, upstreams)
-    content = {
+    settings = {
         "branches": branch_settings(config),
-        "networks": upstreams.branch_networks(),
-        "landmarks": "none" if finder is None else upstreams.landmark_source(),
         "size": source.size,
         "seed": config.seed,
         "flip_probability": sampling_of_faces(config).flip_probability,
         "on_damaged": config.data.on_damaged,
     }
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+    landmarks = upstreams.landmark_source() if needs_landmarks(config) else "none"
+    return identity(settings, upstreams.branch_networks() | {"landmarks": landmarks})
 
 
 @torch.inference_mode()
 def _made(config: TrainConfig, source: FaceSource, upstreams: Upstreams) -> Iterator[list[StoredBranches]]:
     faces = FrozenDegradations(source, degradation_plan(config), sampling_of_faces(config))
-    device = branch_device(config)
-    pairs = PairMaker(branch_maker(config, upstreams), needed_finder(config, upstreams)).to(device)
+    device = training_device(config.trainer)
+    pairs = pair_maker(config, upstreams).to(device)
     starts = range(0, len(source), FACES_A_BATCH)
     for start in tqdm(starts, desc="branches of the training faces", unit="batch", leave=False, disable=None):
         chosen = range(start, min(start + FACES_A_BATCH, len(source)))
@@ -66,10 +63,10 @@ def _made(config: TrainConfig, source: FaceSource, upstreams: Upstreams) -> Iter
 
 
 def _stored(pair: RegistrationPair) -> list[StoredBranches]:
-    identity, generative = (
+    kept, generative = (
         to_levels(faces).permute(0, 2, 3, 1).cpu().numpy() for faces in (pair.identity, pair.generative)
     )
     if pair.landmarks is None:
-        return [StoredBranches(*both, None) for both in zip(identity, generative, strict=True)]
+        return [StoredBranches(*both, None) for both in zip(kept, generative, strict=True)]
     points = torch.stack([pair.landmarks.fixed, pair.landmarks.moving], 1).cpu().numpy()
-    return [StoredBranches(*each) for each in zip(identity, generative, points, strict=True)]
+    return [StoredBranches(*each) for each in zip(kept, generative, points, strict=True)]

@@ -1,14 +1,13 @@
 """The stages of CodeFormer++, with everything that they build on."""
 
-import os
 from pathlib import Path
 
-import torch
 from torch import nn
 
 from src.checkpoints.catalogue import find_weights, verified_weights
 from src.checkpoints.network_file import load_network
 from src.config.stage_order import is_rendered, uses_landmarks
+from src.jobs.ranks import training_device
 from src.jobs.upstream import Upstreams
 from src.losses.image_similarity import Features
 from src.losses.perceptual import PerceptualLoss
@@ -33,10 +32,12 @@ from src.stages.texture_fusion import FusionLosses, FusionUpstream, TextureFusio
 
 def build_registration_stage(config: TrainConfig, upstreams: Upstreams) -> RegistrationStage:
     """Stage `registration`, its branches made by the upstream CodeFormer."""
-    settings = config.registration
-    pairs = PairMaker(branch_maker(config, upstreams), needed_finder(config, upstreams))
     return RegistrationStage(
-        settings, config.scale, pairs=pairs, features=_similarity_features(config), seed=config.seed
+        config.registration,
+        config.scale,
+        pairs=pair_maker(config, upstreams),
+        features=_similarity_features(config),
+        seed=config.seed,
     )
 
 
@@ -46,7 +47,7 @@ def build_texture_fusion_stage(
     """Stage `texture_fusion` on its registration, trained or in closed form."""
     recipe = recipe_of_settings(config.branches, config.metrics.weights_dir, config.seed)
     upstream = FusionUpstream(
-        pairs=PairMaker(branch_maker(config, upstreams), needed_finder(config, upstreams)),
+        pairs=pair_maker(config, upstreams),
         registration=_registration(config, upstreams),
         registration_settings=config.registration,
         files=_files(config, upstreams) | recipe.kept_files,
@@ -62,29 +63,28 @@ def branch_maker(config: TrainConfig, upstreams: Upstreams) -> CodeFormerBranche
     network = load_network(upstreams.of("cft").weights_file("codeformer")).network
     assert isinstance(network, CodeFormer)
     recipe = recipe_of_settings(config.branches, config.metrics.weights_dir, config.seed)
-    return recipe.maker(network, branch_device(config))
+    return recipe.maker(network, training_device(config.trainer))
 
 
 def landmark_finder(config: TrainConfig, upstreams: Upstreams) -> LandmarkFinder:
     """The detector of rendered faces for these, MTCNN for photographs."""
     if not is_rendered(config):
-        return MtcnnLandmarks(branch_device(config))
+        return MtcnnLandmarks(training_device(config.trainer))
     network = load_network(upstreams.of("landmark_detector").weights_file("landmark_detector")).network
     assert isinstance(network, LandmarkDetector)
     return DetectedLandmarks(network)
 
 
-def needed_finder(config: TrainConfig, upstreams: Upstreams) -> LandmarkFinder | None:
-    """What finds the landmarks of the branches, where the stage needs them."""
+def pair_maker(config: TrainConfig, upstreams: Upstreams) -> PairMaker:
+    """What makes the branches, with their landmarks where the stage needs them."""
+    finder = landmark_finder(config, upstreams) if needs_landmarks(config) else None
+    return PairMaker(branch_maker(config, upstreams), finder)
+
+
+def needs_landmarks(config: TrainConfig) -> bool:
+    """Whether the stage needs the landmarks of the branches."""
     by_mask = config.stage == "texture_fusion" and config.texture_fusion.metric_learning.weight > 0
-    needed = uses_landmarks(config, config.stage) or (by_mask and mask_source(config) == "landmarks")
-    return landmark_finder(config, upstreams) if needed else None
-
-
-def branch_device(config: TrainConfig) -> torch.device:
-    """Where this process makes branches before its trainer has a device."""
-    use_gpu = config.trainer.accelerator != "cpu" and torch.cuda.is_available()
-    return torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0"))) if use_gpu else torch.device("cpu")
+    return uses_landmarks(config, config.stage) or (by_mask and mask_source(config) == "landmarks")
 
 
 def _registration(config: TrainConfig, upstreams: Upstreams) -> nn.Module:
@@ -153,4 +153,4 @@ def _masks(config: TrainConfig) -> ComponentMasks:
     if mask_source(config) != "parsing":
         return ComponentMasks(learning, None)
     weights = verified_weights("parsenet", config.metrics.weights_dir)
-    return ComponentMasks(learning, build_parser(weights, branch_device(config)).classes)
+    return ComponentMasks(learning, build_parser(weights, training_device(config.trainer)).classes)

@@ -10,6 +10,8 @@ from typing import TypeVar, cast
 import torch
 from torch import distributed
 
+from src.settings.commands import TrainerSettings
+
 Part = TypeVar("Part")
 PATIENCE = timedelta(hours=12)
 """How long processes wait for the first one, which may measure a whole reference set."""
@@ -56,6 +58,12 @@ def own_device(device: torch.device) -> torch.device:
     own = torch.device("cuda", int(os.environ.get("LOCAL_RANK", "0")))
     torch.cuda.set_device(own)
     return own
+
+
+def training_device(trainer: TrainerSettings) -> torch.device:
+    """What this process computes on beside its trainer: caches before the training, and the evaluation after it."""
+    use_gpu = trainer.accelerator != "cpu" and torch.cuda.is_available()
+    return own_device(torch.device("cuda" if use_gpu else "cpu"))
 
 
 @contextmanager

@@ -1,7 +1,5 @@
 """What the evaluation of a training measures: baselines, and the trained method at each of its settings."""
 
-import hashlib
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,7 +8,7 @@ import torch
 
 from src.checkpoints.network_file import load_network
 from src.checkpoints.store import StoredRun
-from src.config.identity import branch_settings
+from src.config.identity import branch_settings, identity
 from src.data.benchmark import Benchmark
 from src.jobs.difface_settings import sampling_settings
 from src.jobs.evaluated import INPUT, setting_name
@@ -23,7 +21,7 @@ from src.restorers.base import Restorer
 from src.restorers.build_codeformer_plus_plus import load_plus_plus
 from src.restorers.build_difface import build_backbone_restorer, build_difface
 from src.restorers.codeformer import CodeFormerRestorer
-from src.restorers.codeformer_plus_plus import BRANCH_RESTORERS, BranchRestorer, CodeFormerPlusPlusRestorer
+from src.restorers.codeformer_plus_plus import CodeFormerPlusPlusRestorer, branch_restorers
 from src.restorers.identity import IdentityRestorer
 from src.restorers.locate import companions
 from src.restorers.vqgan import VqganRestorer
@@ -139,11 +137,10 @@ def _codeformer_plus_plus(trained: Trained) -> Iterator[Subject]:
         for name, sha in trained.run.status.weights.items()
         if name == "codeformer" or name.startswith("generative_")
     }
-    described = json.dumps([branch_settings(config), made_by], sort_keys=True)
-    branches = hashlib.sha256(described.encode()).hexdigest()[:10]
-    for name in BRANCH_RESTORERS:
-        folder = f"{name}-{_suffix(config)}-{branches}"
-        yield Subject(name, folder, BranchRestorer(networks.branches, name), benchmark.lq, name, True, made_by)
+    branches = identity(branch_settings(config), made_by)
+    for baseline in branch_restorers(networks.branches):
+        name, folder = baseline.name, f"{baseline.name}-{_suffix(config)}-{branches}"
+        yield Subject(name, folder, baseline, benchmark.lq, name, True, made_by)
     evaluation, weights = config.evaluation, dict(trained.provenance.weights)
     report = report_of(
         of_system(networks),

@@ -36,6 +36,7 @@ from src.jobs.fit import build_trainer, fit, use_threads
 from src.jobs.prior_evaluation import evaluate_prior
 from src.jobs.processes import has_parent, train_upstream
 from src.jobs.quiet import quieten
+from src.jobs.ranks import training_device
 from src.jobs.recording import Provenance, command_line
 from src.jobs.registration_evaluation import evaluate_registration
 from src.jobs.restorations import Faces
@@ -233,8 +234,7 @@ def _is_first_rank() -> bool:
 def _evaluate(
     config: TrainConfig, run: StoredRun, upstreams: Upstreams, provenance: Provenance, logger: WandbLogger | None
 ) -> None:
-    use_gpu = config.trainer.accelerator != "cpu" and torch.cuda.is_available()
-    device = torch.device("cuda" if use_gpu else "cpu")
+    device = training_device(config.trainer)
     if config.stage in MEASURED_BY_VERIFICATION:
         numbers = _verified(config, run, upstreams, device)
         if logger is not None:

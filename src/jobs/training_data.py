@@ -20,6 +20,7 @@ from src.data.training_set import CleanFaces, DegradedFaces, Sampling
 from src.jobs.build_codeformer_plus_plus import mask_source
 from src.jobs.build_stage import degradation_plan
 from src.jobs.evaluate_run import cache_folder
+from src.jobs.ranks import training_device
 from src.jobs.training_recipes import training_chains
 from src.jobs.upstream import Upstreams
 from src.networks import VqAutoencoder
@@ -89,8 +90,7 @@ def code_targets(config: TrainConfig, source: FaceSource, upstreams: Upstreams) 
     if not path.is_file():
         network = load_network(run.weights_file("vqgan")).network
         assert isinstance(network, VqAutoencoder)
-        use_gpu = config.trainer.accelerator != "cpu" and torch.cuda.is_available()
-        network = network.eval().to("cuda" if use_gpu else "cpu")
+        network = network.eval().to(training_device(config.trainer))
         sizes = config.scale.autoencoder
         length = (sizes.image_size // 2 ** (len(sizes.multipliers) - 1)) ** 2
         write_code_targets(path, (len(source), length), _codes(network, source))

@@ -70,6 +70,11 @@ class TextureFusion(nn.Module):
         """Number of which the sides of an image must be multiples."""
         return 2 ** len(self.size.widths)
 
+    @property
+    def adaptive_layer(self) -> nn.Parameter:
+        """Weight to which the adaptive GAN weight refers: the last one (codeformer.md 2.1)."""
+        return self.get_parameter("decoder.conv_out.weight")
+
     def offset_parameters(self) -> Iterator[nn.Parameter]:
         """Parameters that predict offsets of the deformable alignments, which want a lower learning rate; else nothing."""
         for alignment in self.alignments.values():

@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from src.networks.codeformer_branches import Branches, CodeFormerBranches
+from src.networks.codeformer_branches import Branches, CodeFormerBranches, Generative
 from src.networks.texture_fusion import Fused, TextureFusion
 from src.registration.registered import LandmarkPair, Registered
 from src.registration.texture_source import texture_source, whole_registration
@@ -101,38 +101,35 @@ class CodeFormerPlusPlusRestorer:
 class BranchRestorer:
     """One branch alone, or the mean of both pixel by pixel: what CodeFormer++ has to beat (`Restorer`; sheet, A1)."""
 
-    def __init__(self, branches: CodeFormerBranches, name: str) -> None:
+    def __init__(self, name: str, make: Generative, cost: tuple[int, int], image_size: int) -> None:
         self.name = name
-        self._branches = branches
-        self.image_size: int | None = branches.network.size.image_size
+        self._make = make
+        self.parameters, self.network_evaluations = cost
+        self.image_size: int | None = image_size
         self.knobs: Knobs = {}
-
-    @property
-    def parameters(self) -> int:
-        """Parameters of what makes it."""
-        return self._cost()[0]
-
-    @property
-    def network_evaluations(self) -> int:
-        """Passes through what makes it."""
-        return self._cost()[1]
-
-    def _cost(self) -> tuple[int, int]:
-        own = sum(weight.numel() for weight in self._branches.network.parameters()), 1
-        other = _cost_of_other(self._branches)
-        if self.name == "identity_branch" or self._branches.generative is None:
-            return own
-        return other if self.name == "generative_branch" else (own[0] + other[0], own[1] + other[1])
 
     @torch.inference_mode()
     def restore(self, lq: Faces, keys: Sequence[int] = ()) -> Faces:
-        """The branch, on 8-bit levels."""
-        if self.name == "identity_branch":
-            return self._branches.identity_alone(lq)
-        if self.name == "generative_branch":
-            return self._branches.generative_alone(lq, keys)
-        made = self._branches(lq, keys)
+        """The branch on 8-bit levels, or the mean of both."""
+        return self._make(lq, keys)
+
+
+def branch_restorers(branches: CodeFormerBranches) -> tuple[BranchRestorer, ...]:
+    """Both branches and their mean."""
+    side = branches.network.size.image_size
+    own = sum(weight.numel() for weight in branches.network.parameters()), 1
+    other = _cost_of_other(branches)
+    both = own[0] + other[0], own[1] + other[1]
+
+    def average(lq: Tensor, keys: Sequence[int]) -> Tensor:
+        made = branches(lq, keys)
         return (made.identity + made.generative) / 2
+
+    return (
+        BranchRestorer("identity_branch", lambda lq, _: branches.identity_alone(lq), own, side),
+        BranchRestorer("generative_branch", branches.generative_alone, other if branches.generative else own, side),
+        BranchRestorer("branch_average", average, both, side),
+    )
 
 
 def _cost_of_other(branches: CodeFormerBranches) -> tuple[int, int]:
@@ -141,6 +138,3 @@ def _cost_of_other(branches: CodeFormerBranches) -> tuple[int, int]:
         return 0, 0
     restorer = branches.generative.restorer
     return restorer.parameters, restorer.network_evaluations
-
-
-BRANCH_RESTORERS = ("identity_branch", "generative_branch", "branch_average")

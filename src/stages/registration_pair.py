@@ -31,7 +31,7 @@ class PairMaker(nn.Module):
     @torch.no_grad()
     def forward(self, batch: Batch) -> RegistrationPair:
         """The pair of every face of a batch; float32 whatever the precision of the training, as kept branches are."""
-        with torch.autocast(batch["hq"].device.type if "hq" in batch else "cpu", enabled=False):
+        with torch.autocast(next(self.parameters()).device.type, enabled=False):
             return self._made(batch)
 
     def _made(self, batch: Batch) -> RegistrationPair:

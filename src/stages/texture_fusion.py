@@ -33,8 +33,6 @@ from src.stages.registration_pair import PairMaker, RegistrationPair
 from src.stages.stage import Batch, Stage
 from src.stages.weight_average import WeightAverage
 
-LAST_LAYER = "decoder.conv_out.weight"
-"""Weight to which the adaptive GAN weight refers (codeformer.md 2.1)."""
 DEFORMABLE = ("deformable_convolution", "flow_guided_deformable")
 """Alignments whose offsets have a penalty."""
 
@@ -177,7 +175,7 @@ class TextureFusionStage(Stage):
             settings=self.settings.losses,
             perceptual=self.perceptual.network if self.perceptual else None,
             discriminator=self.discriminator if self.is_adversarial else None,
-            adaptive_layer=self.network.get_parameter(LAST_LAYER),
+            adaptive_layer=self.network.adaptive_layer,
         )
 
     def _further_terms(

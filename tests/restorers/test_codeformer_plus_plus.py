@@ -16,7 +16,7 @@ from src.registration.texture_source import texture_source, whole_registration
 from src.registration.warp import warped
 from src.restorers.bicubic import BicubicRestorer
 from src.restorers.branch_recipe import recipe_of_fact, recipe_of_settings
-from src.restorers.codeformer_plus_plus import BRANCH_RESTORERS, BranchRestorer
+from src.restorers.codeformer_plus_plus import branch_restorers
 from src.restorers.locate import resolve_checkpoints
 from src.restorers.vqgan import VqganRestorer
 from src.settings.errors import UserError
@@ -69,8 +69,7 @@ def test_a_plugged_restorer_is_found_beside_the_fusion_network(tmp_path: Path) -
     assert "fusion" not in json.dumps(json.loads(recipe.as_fact()))
 
 
-@pytest.mark.parametrize("name", BRANCH_RESTORERS)
-def test_the_baselines_are_the_branches_and_their_mean(name: str) -> None:
+def test_the_baselines_are_the_branches_and_their_mean() -> None:
     maker = recipe_of_settings(SETTINGS, None, 0).maker(codeformer(), CPU)
     made: Branches = maker(faces(), [0, 1])
     expected = {
@@ -78,7 +77,18 @@ def test_the_baselines_are_the_branches_and_their_mean(name: str) -> None:
         "generative_branch": made.generative,
         "branch_average": (made.identity + made.generative) / 2,
     }
-    assert torch.equal(BranchRestorer(maker, name).restore(faces()), expected[name])
+    restorers = branch_restorers(maker)
+    assert [restorer.name for restorer in restorers] == list(expected)
+    for restorer in restorers:
+        assert torch.equal(restorer.restore(faces(), [0, 1]), expected[restorer.name])
+        assert (restorer.network_evaluations, restorer.image_size) == (1, 32)
+
+
+def test_a_plugged_branch_costs_what_its_restorer_does() -> None:
+    maker = recipe_of_settings(replace(SETTINGS, generative="bicubic"), None, 0).maker(codeformer(), CPU)
+    identity, generative, average = branch_restorers(maker)
+    assert (generative.parameters, generative.network_evaluations) == (0, 0)
+    assert identity.parameters == average.parameters == sum(weight.numel() for weight in maker.network.parameters())
 
 
 def shifted(dx: float) -> torch.Tensor:
