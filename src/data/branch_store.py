@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Float32, UInt8
 
 from src.checkpoints.files import atomic_path
+from src.data.mapped_array import mapped_array
 from src.settings.errors import UserError
 
 Face = UInt8[np.ndarray, "s s 3"]
@@ -31,9 +32,9 @@ class BranchStore:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._images = _mapped(folder / "branches.npy")
+        self._images = mapped_array(folder / "branches.npy", "branches")
         points = folder / "landmarks.npy"
-        self._landmarks = _mapped(points) if points.is_file() else None
+        self._landmarks = mapped_array(points, "landmarks of the branches") if points.is_file() else None
 
     def __len__(self) -> int:
         return len(self._images)
@@ -54,7 +55,7 @@ def branches_folder(cache: Path, digest: str) -> Path:
 
 
 def is_complete(folder: Path) -> bool:
-    """Whether the branches are there; the folder gets its name when all of it is written."""
+    """Whether the branches are there; the images get their name when everything is written."""
     return (folder / "branches.npy").is_file()
 
 
@@ -89,12 +90,3 @@ def _write_landmarks(folder: Path, points: list[np.ndarray]) -> None:
     if points:
         with atomic_path(folder / "landmarks.npy") as temporary, temporary.open("wb") as handle:
             np.save(handle, np.stack(points).astype(np.float32))
-
-
-def _mapped(path: Path) -> np.ndarray:
-    try:
-        return np.load(path, mmap_mode="r")
-    except (OSError, ValueError, EOFError) as error:
-        raise UserError(
-            f"{path}: the cached branches are damaged ({error}); delete its folder, it is made anew"
-        ) from None

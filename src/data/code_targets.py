@@ -7,6 +7,7 @@ import numpy as np
 from jaxtyping import Int, Int64
 
 from src.checkpoints.files import atomic_path
+from src.data.mapped_array import mapped_array
 from src.settings.errors import UserError
 
 LARGEST_CODEBOOK = 2**15
@@ -18,12 +19,7 @@ class CodeTargets:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        try:
-            self._codes: np.ndarray = np.load(path, mmap_mode="r")
-        except (OSError, ValueError, EOFError) as error:
-            raise UserError(
-                f"{path}: the cached codes are damaged ({error}); delete the file, it is made anew"
-            ) from None
+        self._codes = mapped_array(path, "codes")
 
     def __len__(self) -> int:
         return len(self._codes)

@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Float32, UInt8
 
 from src.checkpoints.files import atomic_path
+from src.data.mapped_array import mapped_array
 from src.data.source import FaceSource
 from src.faces import RenderedFace
 from src.settings.errors import UserError
@@ -83,8 +84,8 @@ class StoredTruth:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._landmarks: Float32[np.ndarray, "n 68 2"] = _mapped(folder / LANDMARKS_FILE)
-        self._parts: UInt8[np.ndarray, "n s s"] = _mapped(folder / PARTS_FILE)
+        self._landmarks: Float32[np.ndarray, "n 68 2"] = mapped_array(folder / LANDMARKS_FILE, "landmarks")
+        self._parts: UInt8[np.ndarray, "n s s"] = mapped_array(folder / PARTS_FILE, "part maps")
 
     def landmarks68(self, index: int) -> Float32[np.ndarray, "68 2"]:
         """iBUG points as (x, y) in pixels."""
@@ -138,11 +139,3 @@ def mirrored68(points: Float32[np.ndarray, "68 2"], side: int) -> Float32[np.nda
     mirrored = points[MIRRORED68]
     mirrored[:, 0] = side - mirrored[:, 0]
     return mirrored
-
-
-def _mapped(path: Path) -> np.ndarray:
-    try:
-        mapped: np.ndarray = np.load(path, mmap_mode="r")
-    except (OSError, ValueError, EOFError) as error:
-        raise UserError(f"{path}: the cached truth is damaged ({error}); delete the file, it is made anew") from None
-    return mapped

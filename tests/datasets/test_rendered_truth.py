@@ -122,7 +122,7 @@ def test_damaged_or_unwritable_truth_is_named(tmp_path: Path) -> None:
     source.truth()
     parts = next(tmp_path.glob(f"*/{PARTS_FILE}"))
     parts.write_bytes(parts.read_bytes()[:1000])
-    with pytest.raises(UserError, match=r"parts\.npy: the cached truth is damaged .* delete the file"):
+    with pytest.raises(UserError, match=r"parts\.npy: the cached part maps are damaged .* delete the file"):
         source.truth()
     parts.unlink()
     (parts.parent / LANDMARKS_FILE).unlink()

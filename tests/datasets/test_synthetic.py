@@ -1,7 +1,6 @@
 import json
 import multiprocessing
 import pickle
-import time
 from pathlib import Path
 
 import numpy as np
@@ -25,13 +24,11 @@ def settings(**changes) -> SyntheticFacesSettings:
 class Stand:
     """Stands in for the renderer where only the bookkeeping is tested; counts the faces it makes."""
 
-    def __init__(self, seconds: float = 0.0) -> None:
+    def __init__(self) -> None:
         self.made = 0
-        self.seconds = seconds
 
     def __call__(self, seed: int, identity: int, picture: int, size: int) -> RenderedFace:
         self.made += 1
-        time.sleep(self.seconds)
         rng = np.random.default_rng([seed, identity, picture])
         return RenderedFace(
             image=rng.integers(0, 256, (size, size, 3), np.uint8),
@@ -122,8 +119,16 @@ def test_fingerprint_follows_the_population_and_the_renderer_alone(stand, monkey
     assert len({first, fingerprint(), *others}) == 5
 
 
-def _build(cache: Path, made) -> None:
-    synthetic.render_face = stand = Stand(seconds=0.01)
+def _build(cache: Path, start, made) -> None:
+    stand = Stand()
+
+    def render(*key) -> RenderedFace:
+        # The first face is drawn once every builder has found the cache empty: they do race.
+        if stand.made == 0:
+            start.wait(timeout=60)
+        return stand(*key)
+
+    synthetic.render_face = render
     contents(SyntheticFaces(settings(), split="train", size=SIZE, cache=cache))
     made.put(stand.made)
 
@@ -131,14 +136,14 @@ def _build(cache: Path, made) -> None:
 def test_processes_that_build_one_cache_at_once_end_with_one_whole_cache(tmp_path):
     context = multiprocessing.get_context("fork")
     made = context.Queue()
-    builders = [context.Process(target=_build, args=(tmp_path, made)) for _ in range(3)]
+    start = context.Barrier(3)
+    builders = [context.Process(target=_build, args=(tmp_path, start, made)) for _ in range(3)]
     for builder in builders:
         builder.start()
     for builder in builders:
         builder.join()
     assert [builder.exitcode for builder in builders] == [0, 0, 0]
-    # They did race: more than one rendered, each all faces.
-    assert sorted(made.get() for _ in builders)[-2:] == [16, 16]
+    assert [made.get() for _ in builders] == [16, 16, 16]
     assert [folder.name[0] != "." for folder in tmp_path.iterdir()] == [True]
 
 
