@@ -4,11 +4,9 @@ from collections.abc import Iterator
 from dataclasses import fields
 from typing import Any
 
+from src.config.idle_of_clr_face import Idle, idle_of_clr_face
 from src.settings.codeformer_plus_plus import FIELDS_OF_METHOD, RegistrationMethod, RegistrationObjective
 from src.settings.commands import TrainConfig
-
-Idle = Iterator[tuple[dict[str, Any], tuple[str, ...]]]
-"""A mapping, and the names in it that are to be left out."""
 
 
 def idle_settings(config: TrainConfig, settings: dict[str, Any]) -> Idle:
@@ -24,6 +22,7 @@ def idle_settings(config: TrainConfig, settings: dict[str, Any]) -> Idle:
         yield settings["objective"], idle_of_objective(config)
     if config.stage == "texture_fusion":
         yield from _idle_of_fusion(config, settings)
+    yield from idle_of_clr_face(config, settings)
 
 
 def idle_of_method(method: RegistrationMethod) -> tuple[str, ...]:

@@ -14,9 +14,21 @@ STAGES = (
     "landmark_detector",
     "registration",
     "texture_fusion",
+    "latent_vqgan",
+    "latent_encoder",
+    "latent_score",
+    "guide_recogniser",
+    "identity_recovery",
+    "latent_mask",
 )
 """Every stage."""
-_FIXED = {"code_predictor": ("vqgan",), "cft": ("vqgan", "code_predictor")}
+LATENT_STAGES = ("latent_vqgan", "latent_encoder", "latent_score", "latent_mask")
+"""Stages that work in the latent that `latent_vqgan.latent` names."""
+_FIXED = {
+    "code_predictor": ("vqgan",),
+    "cft": ("vqgan", "code_predictor"),
+    "latent_encoder": ("latent_vqgan",),
+}
 
 
 def upstream_of(config: TrainConfig, stage: str) -> tuple[str, ...]:
@@ -26,7 +38,15 @@ def upstream_of(config: TrainConfig, stage: str) -> tuple[str, ...]:
         return ("cft", *detector)
     if stage == "texture_fusion":
         learned = () if config.registration.method.kind in UNTRAINED_METHODS else ("registration",)
-        return ("cft", *detector, *learned, *_guide(config))
+        return ("cft", *detector, *learned, *_trained_guide(config, stage))
+    if stage == "latent_score":
+        recovery = ("identity_recovery",) if config.latent_score.condition == "degraded_and_recovered" else ()
+        return ("latent_vqgan", "latent_encoder", *recovery)
+    if stage == "identity_recovery":
+        return _trained_guide(config, stage)
+    if stage == "latent_mask":
+        guide = _trained_guide(config, stage)
+        return ("latent_vqgan", "latent_encoder", "latent_score", *guide, "identity_recovery")
     return _FIXED.get(stage, ())
 
 
@@ -48,8 +68,27 @@ def is_rendered(config: TrainConfig) -> bool:
     return isinstance(config.data, SyntheticFacesSettings)
 
 
-def _guide(config: TrainConfig) -> tuple[str, ...]:
-    """The recogniser of rendered faces, where it is part of the loss."""
-    fusion = config.texture_fusion
-    learns_by_it = fusion.metric_learning.weight > 0 and fusion.metric_learning.features == "identity"
-    return ("recogniser",) if (fusion.identity > 0 or learns_by_it) and is_rendered(config) else ()
+def is_guided(config: TrainConfig, stage: str) -> bool:
+    """Whether a recogniser is part of what a stage learns or is told, or guides its restorations."""
+    if stage == "texture_fusion":
+        fusion = config.texture_fusion
+        return fusion.identity > 0 or _learns_by_identity(config)
+    if stage == "identity_recovery":
+        return config.identity_recovery.identity > 0 or config.identity_recovery.output == "embedding"
+    if stage == "latent_score" and config.latent_score.condition == "degraded_and_recovered":
+        return is_guided(config, "identity_recovery")
+    return stage == "latent_mask"
+
+
+def _learns_by_identity(config: TrainConfig) -> bool:
+    learning = config.texture_fusion.metric_learning
+    return learning.weight > 0 and learning.features == "identity"
+
+
+def has_trained_guide(config: TrainConfig, stage: str) -> bool:
+    """Whether it is, and the recogniser is no published network."""
+    return is_guided(config, stage) and config.guide.network == "trained"
+
+
+def _trained_guide(config: TrainConfig, stage: str) -> tuple[str, ...]:
+    return ("guide_recogniser",) if has_trained_guide(config, stage) else ()

@@ -6,6 +6,7 @@ from itertools import pairwise
 from src.config.arms import arms_of_stage, stage_of_arm
 from src.config.rules import at_least, choice, ordered, positive, seed, unit_pair, within
 from src.config.stage_order import STAGES
+from src.config.validate_clr_face import clr_face_problems
 from src.config.validate_codeformer_plus_plus import codeformer_plus_plus_problems
 from src.config.validate_difface import difface_problems
 from src.degradation.chain import chain_of, recipe_problems
@@ -17,8 +18,10 @@ from src.settings.errors import UserError
 from src.settings.metric_roles import RECORDED_ROLES
 from src.settings.scale import ScaleSettings
 from src.settings.stages import (
+    CODEBOOK_STARTS,
     PERCEPTUAL_NETWORKS,
     CftSettings,
+    CodebookSettings,
     ImageLossSettings,
     LearningRateSettings,
     TrainingSettings,
@@ -47,9 +50,10 @@ def _problems(config: TrainConfig) -> Iterator[str]:
     yield from _image_losses("vqgan.losses", config.vqgan.losses)
     yield from _image_losses("cft.image_losses", config.cft.image_losses)
     yield from _image_losses("texture_fusion.losses", config.texture_fusion.losses)
-    yield from at_least("vqgan.codebook.window", config.vqgan.codebook.window, 1)
-    yield from at_least("vqgan.codebook.restart_every", config.vqgan.codebook.restart_every, 0)
-    for name in ("recogniser", "landmark_detector"):
+    yield from _image_losses("latent_vqgan.losses", config.latent_vqgan.losses)
+    for name in ("vqgan", "latent_vqgan"):
+        yield from _codebook(f"{name}.codebook", getattr(config, name).codebook)
+    for name in ("recogniser", "landmark_detector", "guide_recogniser"):
         yield from within(f"{name}.degraded_share", getattr(config, name).degraded_share, 0.0, 1.0)
     # A larger displacement may fold the face.
     yield from within("landmark_detector.movement", config.landmark_detector.movement, 0.0, 1 / 16)
@@ -59,6 +63,7 @@ def _problems(config: TrainConfig) -> Iterator[str]:
     yield from _cft(config.cft, config.scale)
     yield from difface_problems(config)
     yield from codeformer_plus_plus_problems(config)
+    yield from clr_face_problems(config)
     yield from _evaluation(config)
     yield from _hardware(config)
     for key, recipe in _recipes(config).items():
@@ -83,6 +88,11 @@ def _recipes(config: TrainConfig) -> dict:
         "restoration_backbone.degradation": config.restoration_backbone.degradation,
         "landmark_detector.degradation": config.landmark_detector.degradation,
         "branches.degradation": config.branches.degradation,
+        "latent_encoder.degradation": config.latent_encoder.degradation,
+        "latent_score.degradation": config.latent_score.degradation,
+        "guide_recogniser.degradation": config.guide_recogniser.degradation,
+        "identity_recovery.degradation": config.identity_recovery.degradation,
+        "latent_mask.degradation": config.latent_mask.degradation,
         "benchmark.degradation": config.benchmark.degradation,
     }
 
@@ -173,6 +183,12 @@ def _learning_rate(key: str, rate: LearningRateSettings) -> Iterator[str]:
     yield from at_least(f"{key}.warmup", rate.warmup, 0)
     if rate.kind == "cosine" and not 0 <= rate.minimum <= rate.initial:
         yield f"{key}.minimum: {rate.minimum} must lie between 0 and initial {rate.initial}"
+
+
+def _codebook(key: str, codebook: CodebookSettings) -> Iterator[str]:
+    yield from at_least(f"{key}.window", codebook.window, 1)
+    yield from at_least(f"{key}.restart_every", codebook.restart_every, 0)
+    yield from choice(f"{key}.start", codebook.start, CODEBOOK_STARTS)
 
 
 def _image_losses(key: str, losses: ImageLossSettings) -> Iterator[str]:

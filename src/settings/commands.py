@@ -3,6 +3,17 @@
 from dataclasses import dataclass
 from typing import Any
 
+from src.settings.clr_face import (
+    ClrFaceGrid,
+    GuidanceSettings,
+    GuideRecogniserSettings,
+    GuideSettings,
+    IdentityRecoverySettings,
+    LatentEncoderSettings,
+    LatentMaskSettings,
+    LatentScoreSettings,
+    LatentVqganSettings,
+)
 from src.settings.codeformer_plus_plus import BranchSettings, RegistrationSettings, TextureFusionSettings
 from src.settings.data import BenchmarkSettings, DataSettings
 from src.settings.degradation import DegradationRecipe
@@ -24,6 +35,11 @@ class UpstreamSettings:
     cft: str
     landmark_detector: str
     registration: str
+    latent_vqgan: str
+    latent_encoder: str
+    latent_score: str
+    identity_recovery: str
+    guide_recogniser: str
 
 
 @dataclass(kw_only=True)
@@ -46,6 +62,10 @@ class EvaluationSettings:
     difface: dict[str, SamplingGrid]
     """Name to sampling settings at which every arm of DifFace is evaluated, beside its backbone alone; without any, the
     backbone alone is."""
+    clr_face: dict[str, ClrFaceGrid]
+    """Name to sampling settings at which CLR-Face is evaluated, beside its encoder alone."""
+    guidance: GuidanceSettings
+    """What the grids of CLR-Face leave open: constraint, window, every and limit."""
     batch_size: int
     """Faces a restoration batch."""
     shown_faces: int
@@ -139,7 +159,8 @@ class TrainConfig:
 
     stage: str
     """Stage to train: vqgan, code_predictor, cft, recogniser, diffusion_prior, restoration_backbone, landmark_detector,
-    registration or texture_fusion; missing upstream stages are trained first."""
+    registration, texture_fusion, latent_vqgan, latent_encoder, latent_score, identity_recovery, latent_mask or
+    guide_recogniser; missing upstream stages are trained first."""
     study: str
     """Name of the comparison: W&B group, and folder of its leaderboard."""
     label: str
@@ -163,6 +184,13 @@ class TrainConfig:
     branches: BranchSettings
     registration: RegistrationSettings
     texture_fusion: TextureFusionSettings
+    latent_vqgan: LatentVqganSettings
+    latent_encoder: LatentEncoderSettings
+    latent_score: LatentScoreSettings
+    identity_recovery: IdentityRecoverySettings
+    latent_mask: LatentMaskSettings
+    guide_recogniser: GuideRecogniserSettings
+    guide: GuideSettings
     upstream: UpstreamSettings
     benchmark: BenchmarkSettings
     evaluation: EvaluationSettings
@@ -186,8 +214,10 @@ class EvaluateConfig:
     adain: bool | None
     """Match code statistics; null takes what the checkpoint was trained with, else what the published script does."""
     sampling: SamplingSettings
-    """Of restorer=difface and difface_inpainting; solver, start, steps and eta may be lists: every combination is
+    """Of restorer=difface, difface_inpainting and clr_face; solver, start, steps and eta may be lists: every combination is
     evaluated."""
+    guidance: GuidanceSettings
+    """Of restorer=clr_face; scale, mask, target and gradient may be lists too."""
     label: str | None
     """Name of this arm in the leaderboard; null takes the restorer's."""
     study: str

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from src.settings.clr_face import GuidanceSettings
 from src.settings.difface import SamplingSettings
 
 DETECTORS = ("retinaface_resnet50", "retinaface_mobilenet", "mtcnn")
@@ -69,7 +70,8 @@ class RestoreConfig:
     """Folder that receives results/, crops/, faces/, comparisons/, reports/ and restore.json."""
     restorer: str
     """`codeformer`, `vqgan`, `codeformer_colorization`, `codeformer_inpainting`, `difface`, `difface_inpainting`,
-    `difface_backbone`, `bicubic` or `identity`."""
+    `difface_backbone`, `codeformer_plus_plus`, `clr_face`, `clr_face_encoder`, `identity_recovery`, `bicubic` or
+    `identity`."""
     checkpoint: str
     """Run folder, weights file, `bundled` (comes with the repository) or `published` (the authors' file, fetched once)."""
     fidelity: float | None
@@ -78,7 +80,9 @@ class RestoreConfig:
     adain: bool | None
     """Match the looked-up codes to the encoder output; null takes what the checkpoint was trained with."""
     sampling: SamplingSettings
-    """Of `difface` and `difface_inpainting`, whose `checkpoint` is the diffusion prior."""
+    """Of `difface` and `difface_inpainting`, whose `checkpoint` is the diffusion prior, and of `clr_face`."""
+    guidance: GuidanceSettings
+    """Of `clr_face`."""
     seed: int
     """Seed of the noise of restorers that sample; all faces get the same noise, so that videos do not flicker by it."""
     aligned: bool

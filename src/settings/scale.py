@@ -208,6 +208,44 @@ class LandmarkDetectorSize:
 
 
 @dataclass(kw_only=True)
+class MobileRecogniserSize:
+    """Sizes of the second recogniser, of inverted residuals, which guides where the first one measures."""
+
+    input_size: int
+    """Side to which faces are resized first, pixels; a multiple of 8."""
+    width: int
+    """Channels of the stem."""
+    expansion: int
+    """Hidden over outer channels of an inverted residual."""
+    repeats: int
+    """Inverted residuals of each of the three resolutions."""
+    embedding_dim: int
+    """Length of the identity embedding."""
+
+
+@dataclass(kw_only=True)
+class RestorationUnetSize:
+    """Sizes of the light identity recovery network (clr_face.md 5)."""
+
+    widths: list[int]
+    """Channels of each resolution, highest first; each further entry halves the resolution."""
+    residual_blocks: int
+    """Residual blocks a resolution, on the way down and on the way up."""
+    norm_groups: int
+    """Groups of every GroupNorm."""
+
+
+@dataclass(kw_only=True)
+class LatentMaskSize:
+    """Sizes of the adaptive latent mask (clr_face.md 6)."""
+
+    width: int
+    """Channels of the hidden convolutions."""
+    layers: int
+    """Convolutions."""
+
+
+@dataclass(kw_only=True)
 class ScaleSettings:
     """One scale: the sizes of all networks that belong together."""
 
@@ -227,6 +265,13 @@ class ScaleSettings:
     recurrent_registration: RecurrentRegistrationSize
     texture_fusion: TextureFusionSize
     landmark_detector: LandmarkDetectorSize
+    latent_autoencoder: dict[str, VqAutoencoderSize]
+    """By the name of the latent, f4 to f32 (clr_face.md 2)."""
+    latent_unet: DiffusionUnetSize
+    """Of the score model; its `image_size` is the side of the latent f4."""
+    restoration_unet: RestorationUnetSize
+    mobile_recogniser: MobileRecogniserSize
+    latent_mask: LatentMaskSize
 
     @property
     def image_size(self) -> int:

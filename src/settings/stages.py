@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from src.settings.degradation import DegradationRecipe
 
 PERCEPTUAL_NETWORKS = ("auto", "lpips_vgg", "st_lpips", "none")
+CODEBOOK_STARTS = ("uniform", "k_means")
 
 
 @dataclass(kw_only=True)
@@ -73,6 +74,8 @@ class CodebookSettings:
     """Code assignments over which usage, perplexity and dead codes are measured, in batches."""
     restart_every: int
     """Iterations between restarts of codes unused over the window from current encoder outputs; 0 never restarts."""
+    start: str
+    """`uniform` (published), or `k_means`: the codes begin as the centres of the first batch's latents."""
 
 
 @dataclass(kw_only=True)

@@ -76,7 +76,7 @@ def test_the_objective_of_a_registration_is_part_of_its_own_identity() -> None:
         ((), ("cft", "registration")),
         (("registration.method.kind=none",), ("cft",)),
         (("registration.method.kind=moving_least_squares",), ("cft", "landmark_detector")),
-        (("texture_fusion.identity=0.1",), ("cft", "registration", "recogniser")),
+        (("texture_fusion.identity=0.1",), ("cft", "registration", "guide_recogniser")),
         (
             ("texture_fusion.registration_rate=0.1", "registration.objective.landmarks=1"),
             ("cft", "landmark_detector", "registration"),

@@ -25,6 +25,7 @@ RECIPES = (
     "cft.large_degradation",
     "recogniser.degradation",
     "restoration_backbone.degradation",
+    "latent_score.degradation",
     "benchmark.degradation",
 )
 
