@@ -26,6 +26,10 @@ class Ancestral:
     """Of a network that learned none: the posterior's variance, right for data in one point, or beta_t, right for standard
     normal data."""
 
+    def evaluations(self, chain: Chain) -> int:
+        """See `Sampler`."""
+        return len(chain)
+
     @torch.no_grad()
     def sample(
         self,
@@ -36,8 +40,11 @@ class Ancestral:
         correct: Correction | None = None,
         on_step: StepHook | None = None,
     ) -> Images:
-        """See `Sampler`. The betas are those of the process observed at the chain's timesteps alone (difface.md 1.2)."""
-        process = observed_at(self.schedule, chain.timesteps[::-1])
+        """See `Sampler`. The betas are those of the process observed at the chain's timesteps alone (difface.md 1.2).
+
+        Raises ValueError for a chain of a continuous process.
+        """
+        process = observed_at(self.schedule, chain.whole_timesteps[::-1])
         estimate = Estimator(self.schedule, denoiser, chain, self.clip, correct, on_step)
         x = x_start
         for number in range(1, len(chain)):

@@ -18,11 +18,11 @@ from src.settings.errors import UserError
 
 @dataclass(frozen=True)
 class Chain:
-    """Timesteps of the trained process, and where they begin."""
+    """Timesteps of the trained process, and where they begin: whole numbers, or times of a continuous process."""
 
-    timesteps: tuple[int, ...]
+    timesteps: tuple[int | float, ...]
     """What the network receives, descending; its last estimate of x_0 is the result."""
-    start: int
+    start: int | float
     """Timestep whose noise level the start has, at least the first of `timesteps`."""
 
     def __post_init__(self) -> None:
@@ -31,8 +31,16 @@ class Chain:
             raise ValueError(f"timesteps must descend from at most {self.start} to at least 0")
 
     def __len__(self) -> int:
-        """Network evaluations."""
+        """Timesteps; see `Sampler.evaluations` for what they cost."""
         return len(self.timesteps)
+
+    @property
+    def whole_timesteps(self) -> tuple[int, ...]:
+        """The timesteps of a discrete process. Raises ValueError for times of a continuous one."""
+        whole = tuple(timestep for timestep in self.timesteps if isinstance(timestep, int))
+        if len(whole) != len(self):
+            raise ValueError("the chain consists of times of a continuous process, not of whole timesteps")
+        return whole
 
 
 def uniform_chain(

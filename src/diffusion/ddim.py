@@ -9,19 +9,19 @@ import torch
 
 from src.diffusion.chain import Chain
 from src.diffusion.forward_process import Images
-from src.diffusion.model_output import predicted_epsilon
+from src.diffusion.noise_level import NoisingProcess
 from src.diffusion.sampler import Correction, Denoiser, Estimator, NoiseSource, StepHook
-from src.diffusion.schedule import NoiseSchedule
 
 
 @dataclass(frozen=True)
 class Ddim:
-    """x_s = sqrt(alpha_bar_s) x_0 + sqrt(1 - alpha_bar_s - sigma^2) epsilon + sigma z, from t to the next timestep s.
+    """x_s = alpha_s x_0 + sqrt(sigma_s^2 - fresh^2) epsilon + fresh z, from t to the next timestep s.
 
+    `fresh` is the paper's sigma_t; alpha_s^2 and sigma_s^2 are its alpha_s and 1 - alpha_s.
     With the defaults, the published sampler of DifFace (difface.md 1.3).
     """
 
-    schedule: NoiseSchedule
+    process: NoisingProcess
     eta: int | float = 0.5
     """Share of fresh noise in [0, 1]: 0 is deterministic, 1 has the variance of ancestral sampling."""
     clip: float | None = None
@@ -30,7 +30,11 @@ class Ddim:
     """Whether epsilon stays as predicted where x_0 was clipped or corrected, as in DifFace's software. Otherwise epsilon is
     the noise between that x_0 and x_t, so that the two explain x_t together, as in the usual implementation of DDIM."""
     sigma_scaling: Literal["quadratic", "linear"] = "quadratic"
-    """Growth of sigma^2 with eta: eta^2 in DDIM and in DifFace's software, eta in the text of its paper."""
+    """Growth of fresh^2 with eta: eta^2 in DDIM and in DifFace's software, eta in the text of its paper."""
+
+    def evaluations(self, chain: Chain) -> int:
+        """See `Sampler`."""
+        return len(chain)
 
     @torch.no_grad()
     def sample(
@@ -43,20 +47,19 @@ class Ddim:
         on_step: StepHook | None = None,
     ) -> Images:
         """See `Sampler`. Noise is drawn for the steps in which it counts."""
-        estimate = Estimator(self.schedule, denoiser, chain, self.clip, correct, on_step)
+        estimate = Estimator(self.process, denoiser, chain, self.clip, correct, on_step)
         x = x_start
         for number, (timestep, following) in enumerate(pairwise(chain.timesteps), start=1):
-            t, epsilon, x0, _ = estimate(number, x)
+            here, epsilon, x0, _ = estimate(number, x)
             if not self.raw_epsilon:
-                epsilon = predicted_epsilon(self.schedule, x, x0, t)
-            sigma = self.sigma(timestep, following)
-            alpha_bar = float(self.schedule.alphas_cumprod[following])
-            x = math.sqrt(alpha_bar) * x0 + math.sqrt(max(1 - alpha_bar - sigma**2, 0.0)) * epsilon
-            x = x + sigma * noise.draw(number) if sigma > 0 else x
+                epsilon = here.epsilon(x, x0)
+            there, fresh = self.process.level(following), self.fresh(timestep, following)
+            x = there.alpha * x0 + math.sqrt(max(there.sigma**2 - fresh**2, 0.0)) * epsilon
+            x = x + fresh * noise.draw(number) if fresh > 0 else x
         return estimate(len(chain), x).x0
 
-    def sigma(self, timestep: int, following: int) -> float:
-        """Standard deviation of the fresh noise of a step."""
-        alpha_bar, alpha_bar_next = (float(self.schedule.alphas_cumprod[t]) for t in (timestep, following))
-        ancestral = math.sqrt((1 - alpha_bar_next) / (1 - alpha_bar) * (1 - alpha_bar / alpha_bar_next))
+    def fresh(self, timestep: int | float, following: int | float) -> float:
+        """Standard deviation of the fresh noise of a step; with eta 1 that of q(x_s | x_t, x_0)."""
+        here, there = self.process.level(timestep), self.process.level(following)
+        ancestral = there.sigma * math.sqrt(-math.expm1(2 * (here.log_snr - there.log_snr)))
         return ancestral * (self.eta if self.sigma_scaling == "quadratic" else math.sqrt(self.eta))

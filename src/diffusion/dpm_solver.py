@@ -6,10 +6,10 @@ from itertools import pairwise
 import torch
 
 from src.diffusion.chain import Chain
-from src.diffusion.exponential_step import Node, exponential_step, extrapolated, noise_level
+from src.diffusion.exponential_step import Node, exponential_step, extrapolated
 from src.diffusion.forward_process import Images
+from src.diffusion.noise_level import NoisingProcess
 from src.diffusion.sampler import Correction, Denoiser, Estimator, NoiseSource, StepHook
-from src.diffusion.schedule import NoiseSchedule
 
 
 @dataclass(frozen=True)
@@ -19,9 +19,13 @@ class DpmSolverPlusPlus:
     Deterministic. Made for an "exact" chain, best of equal steps in lambda (`log_snr_chain`).
     """
 
-    schedule: NoiseSchedule
+    process: NoisingProcess
     clip: float | None = None
     """Bound of |x_0|; None leaves it."""
+
+    def evaluations(self, chain: Chain) -> int:
+        """See `Sampler`."""
+        return len(chain)
 
     @torch.no_grad()
     def sample(
@@ -34,11 +38,11 @@ class DpmSolverPlusPlus:
         on_step: StepHook | None = None,
     ) -> Images:
         """See `Sampler`. Draws no noise."""
-        estimate = Estimator(self.schedule, denoiser, chain, self.clip, correct, on_step)
+        estimate = Estimator(self.process, denoiser, chain, self.clip, correct, on_step)
         x, previous = x_start, None
         for number, (timestep, following) in enumerate(pairwise(chain.timesteps), start=1):
-            node = Node(noise_level(self.schedule, timestep), estimate(number, x).x0)
-            there = noise_level(self.schedule, following)
+            node = Node(self.process.level(timestep), estimate(number, x).x0)
+            there = self.process.level(following)
             x = exponential_step(x, node.level, there, extrapolated(node, previous, there))
             previous = node
         return estimate(len(chain), x).x0

@@ -6,17 +6,17 @@ e = x_0 - f(y) enters multiplied by sqrt(alpha_bar_N) < 1 and covered by fresh n
 
 import math
 
-import torch
 from jaxtyping import Float
 from torch import Tensor
 
-from src.diffusion.forward_process import Images, noised
+from src.diffusion.forward_process import Images
+from src.diffusion.noise_level import NoisingProcess
 from src.diffusion.schedule import NoiseSchedule
 
 
-def transition(schedule: NoiseSchedule, restored: Images, start: int, z: Images) -> Images:
+def transition(process: NoisingProcess, restored: Images, start: int | float, z: Images) -> Images:
     """x_N at N = `start` from the restored image and standard normal z, in the value range of the diffusion."""
-    return noised(schedule, restored, torch.full((len(restored),), start, device=restored.device), z)
+    return process.level(start).state(restored, z)
 
 
 def contraction(schedule: NoiseSchedule, start: int) -> float:

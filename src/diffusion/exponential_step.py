@@ -13,16 +13,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from src.diffusion.forward_process import Images
-from src.diffusion.schedule import NoiseSchedule
-
-
-class NoiseLevel(NamedTuple):
-    """Where the ODE stands: x_t = alpha x_0 + sigma z."""
-
-    alpha: float
-    sigma: float
-    log_snr: float
-    """lambda = log(alpha / sigma)"""
+from src.diffusion.noise_level import NoiseLevel
 
 
 class Node(NamedTuple):
@@ -30,12 +21,6 @@ class Node(NamedTuple):
 
     level: NoiseLevel
     x0: Float[Tensor, "b c h w"]
-
-
-def noise_level(schedule: NoiseSchedule, timestep: int) -> NoiseLevel:
-    """The level of a timestep."""
-    alpha_bar = float(schedule.alphas_cumprod[timestep])
-    return NoiseLevel(math.sqrt(alpha_bar), math.sqrt(1 - alpha_bar), float(schedule.log_snr[timestep]))
 
 
 def exponential_step(x: Images, here: NoiseLevel, there: NoiseLevel, x0: Images) -> Images:

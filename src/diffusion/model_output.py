@@ -46,12 +46,6 @@ def predicted_x0(schedule: NoiseSchedule, x_t: Images, epsilon: Images, t: Int[T
     return gather(np.sqrt(reciprocal), t, x_t) * x_t - gather(np.sqrt(reciprocal - 1), t, x_t) * epsilon
 
 
-def predicted_epsilon(schedule: NoiseSchedule, x_t: Images, x0: Images, t: Int[Tensor, "b"]) -> Images:
-    """The noise that makes x_t of x_0."""
-    alpha_bar = schedule.alphas_cumprod
-    return (x_t - gather(np.sqrt(alpha_bar), t, x_t) * x0) / gather(np.sqrt(1 - alpha_bar), t, x_t)
-
-
 def learned_log_variance(schedule: NoiseSchedule, interpolation: Images, t: Int[Tensor, "b"]) -> Images:
     """f log beta_t + (1 - f) log posterior_variance_t with f = (v + 1) / 2 (Improved DDPM, equation 15)."""
     fraction = (interpolation + 1) / 2

@@ -4,6 +4,7 @@ q(x_t | x_0) = Normal(sqrt(alpha_bar_t) x_0, (1 - alpha_bar_t) I) with alpha_bar
 Index 0 is one noising step; the state before it, x_{-1} in this counting, is the clean x_0 with alpha_bar = 1.
 """
 
+import math
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -12,6 +13,8 @@ import torch
 from jaxtyping import Float, Float64, Int, Int64
 from torch import Tensor
 
+from src.diffusion.noise_level import NoiseLevel
+from src.diffusion.timestep_sampling import uniform_timesteps
 from src.settings.errors import UserError
 
 Curve = Float64[np.ndarray, "steps"]
@@ -22,13 +25,24 @@ def linear_betas(steps: int = 1000, first: float = 1e-4, last: float = 0.02) -> 
 
     The factor keeps the noise level at the end of the process. Raises UserError if a beta leaves (0, 1).
     """
-    betas = 1000 / steps * np.linspace(first, last, steps)
+    return _within(1000 / steps * np.linspace(first, last, steps), "linear")
+
+
+def _within(betas: Curve, kind: str) -> Curve:
     if not (betas[0] > 0 and betas[-1] > 0 and betas.max() < 1):
         raise UserError(
-            f"process: linear betas from {betas[0]:.3g} to {betas[-1]:.3g} over {steps} steps are not all in (0, 1); "
+            f"process: {kind} betas from {betas[0]:.3g} to {betas[-1]:.3g} over {betas.size} steps are not all in (0, 1); "
             "choose more steps, or first_beta and last_beta smaller and positive"
         )
     return betas
+
+
+def sqrt_linear_betas(steps: int = 1000, first: float = 0.0015, last: float = 0.0195) -> Curve:
+    """Betas whose square roots rise in equal steps, `first` and `last` times 1000 / steps as in `linear_betas`.
+
+    By default those of Latent Diffusion (arXiv 2112.10752; clr_face.md 4). Raises UserError if a beta leaves (0, 1).
+    """
+    return _within(1000 / steps * np.linspace(first**0.5, last**0.5, steps) ** 2, "square-root-linear")
 
 
 def cosine_betas(steps: int = 1000, offset: float = 0.008) -> Curve:
@@ -59,6 +73,11 @@ class NoiseSchedule:
         return cls.from_betas(linear_betas(steps, first, last))
 
     @classmethod
+    def sqrt_linear(cls, steps: int = 1000, first: float = 0.0015, last: float = 0.0195) -> "NoiseSchedule":
+        """The process of `sqrt_linear_betas`; by default that of Latent Diffusion's faces."""
+        return cls.from_betas(sqrt_linear_betas(steps, first, last))
+
+    @classmethod
     def cosine(cls, steps: int = 1000, offset: float = 0.008) -> "NoiseSchedule":
         """The process of `cosine_betas`."""
         return cls.from_betas(cosine_betas(steps, offset))
@@ -66,6 +85,34 @@ class NoiseSchedule:
     def __len__(self) -> int:
         """Noising steps T."""
         return self.betas.size
+
+    def level(self, timestep: int | float) -> NoiseLevel:
+        """See `NoisingProcess`. Raises ValueError for what is no whole number from 0 to T - 1."""
+        if not (0 <= timestep < len(self) and timestep == int(timestep)):
+            raise ValueError(f"timestep {timestep} is no whole number from 0 to {len(self) - 1}")
+        alpha_bar = float(self.alphas_cumprod[int(timestep)])
+        return NoiseLevel(math.sqrt(alpha_bar), math.sqrt(1 - alpha_bar), float(self.log_snr[int(timestep)]))
+
+    def marginal(self, t: Int[Tensor, "b"]) -> tuple[Float[Tensor, "b"], Float[Tensor, "b"]]:
+        """sqrt(alpha_bar_t) and sqrt(1 - alpha_bar_t), float32."""
+        alpha_bar = self.alphas_cumprod
+        alpha, sigma = (
+            torch.as_tensor(np.sqrt(square), dtype=torch.float32, device=t.device)
+            for square in (alpha_bar, 1 - alpha_bar)
+        )
+        return alpha[t], sigma[t]
+
+    def network_time(self, t: Int[Tensor, "b"]) -> Int[Tensor, "b"]:
+        """The entry of `timestep_map`."""
+        return torch.as_tensor(self.timestep_map, device=t.device)[t]
+
+    def times(self, u: Float[Tensor, "b"]) -> Int[Tensor, "b"]:
+        """floor(u T), every timestep equally often."""
+        return uniform_timesteps(u, len(self))
+
+    def at(self, part: int | float) -> int:
+        """The timestep after which about part T noising steps are done, at least one."""
+        return max(round(part * len(self)) - 1, 0)
 
     @cached_property
     def alphas_cumprod(self) -> Curve:

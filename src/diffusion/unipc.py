@@ -7,10 +7,10 @@ from itertools import pairwise
 import torch
 
 from src.diffusion.chain import Chain
-from src.diffusion.exponential_step import Node, exponential_step, extrapolated, noise_level
+from src.diffusion.exponential_step import Node, exponential_step, extrapolated
 from src.diffusion.forward_process import Images
+from src.diffusion.noise_level import NoisingProcess
 from src.diffusion.sampler import Correction, Denoiser, Estimator, NoiseSource, StepHook
-from src.diffusion.schedule import NoiseSchedule
 
 
 @dataclass(frozen=True)
@@ -20,9 +20,13 @@ class UniPc:
     Costs no further evaluations. Deterministic; made for an "exact" chain, best of equal steps in lambda (`log_snr_chain`).
     """
 
-    schedule: NoiseSchedule
+    process: NoisingProcess
     clip: float | None = None
     """Bound of |x_0|; None leaves it."""
+
+    def evaluations(self, chain: Chain) -> int:
+        """See `Sampler`."""
+        return len(chain)
 
     @torch.no_grad()
     def sample(
@@ -35,14 +39,14 @@ class UniPc:
         on_step: StepHook | None = None,
     ) -> Images:
         """See `Sampler`. Draws no noise."""
-        estimate = Estimator(self.schedule, denoiser, chain, self.clip, correct, on_step)
+        estimate = Estimator(self.process, denoiser, chain, self.clip, correct, on_step)
         x, predicted = x_start, x_start
         nodes: list[Node] = []
         for number, (timestep, following) in enumerate(pairwise(chain.timesteps), start=1):
-            node = Node(noise_level(self.schedule, timestep), estimate(number, predicted).x0)
+            node = Node(self.process.level(timestep), estimate(number, predicted).x0)
             if nodes:
                 x = exponential_step(x, nodes[-1].level, node.level, corrected(nodes, node))
-            there, previous = noise_level(self.schedule, following), nodes[-1] if nodes else None
+            there, previous = self.process.level(following), nodes[-1] if nodes else None
             predicted = exponential_step(x, node.level, there, extrapolated(node, previous, there))
             nodes = [*nodes[-1:], node]
         return estimate(len(chain), predicted).x0

@@ -9,7 +9,9 @@ from torch import Tensor
 from src.diffusion.chain import Chain
 from src.diffusion.ddim import Ddim
 from src.diffusion.dpm_solver import DpmSolverPlusPlus
-from src.diffusion.exponential_step import Node, NoiseLevel, exponential_step
+from src.diffusion.exponential_step import Node, exponential_step
+from src.diffusion.heun import Heun
+from src.diffusion.noise_level import NoiseLevel
 from src.diffusion.sampler import Sampler
 from src.diffusion.schedule import NoiseSchedule
 from src.diffusion.unipc import UniPc, corrected
@@ -36,7 +38,8 @@ def error(sampler: Sampler, steps: int) -> float:
 
 
 @pytest.mark.parametrize(
-    ("sampler", "order"), [(Ddim(SCHEDULE, eta=0.0), 1), (DpmSolverPlusPlus(SCHEDULE), 2), (UniPc(SCHEDULE), 3)]
+    ("sampler", "order"),
+    [(Ddim(SCHEDULE, eta=0.0), 1), (DpmSolverPlusPlus(SCHEDULE), 2), (Heun(SCHEDULE), 2), (UniPc(SCHEDULE), 3)],
 )
 def test_the_error_falls_with_the_order(sampler: Sampler, order: int) -> None:
     """The corrector of UniPC adds one order to its predictor (arXiv 2302.04867, section 3.2)."""
