@@ -18,13 +18,19 @@ from src.networks import (
     CodeFormer,
     DiffusionUnet,
     LandmarkDetector,
+    LatentAutoencoder,
+    LatentEncoder,
+    LatentScoreUnet,
+    MobileRecogniser,
     PatchDiscriminator,
     Recogniser,
+    RestorationUnet,
     SrcnnSameResolution,
     SwinIr,
     TextureFusion,
     VqAutoencoder,
 )
+from src.networks.latent_mask import build_latent_mask
 from src.registration.build import registration_from
 from src.settings.errors import UserError
 from src.settings.scale import (
@@ -32,7 +38,9 @@ from src.settings.scale import (
     DiffusionUnetSize,
     DiscriminatorSize,
     LandmarkDetectorSize,
+    MobileRecogniserSize,
     RecogniserSize,
+    RestorationUnetSize,
     SrcnnSize,
     SwinIrSize,
     TextureFusionSize,
@@ -53,6 +61,11 @@ def _codeformer(settings: dict[str, Any]) -> CodeFormer:
     )
 
 
+def _latent_score(settings: dict[str, Any]) -> LatentScoreUnet:
+    size = DiffusionUnetSize(**settings["latent_unet"])
+    return LatentScoreUnet(size, settings["latent_channels"], settings["condition_channels"])
+
+
 NETWORK_KINDS: Mapping[str, Callable[[dict[str, Any]], nn.Module]] = MappingProxyType(
     {
         "vqgan": lambda settings: VqAutoencoder(VqAutoencoderSize(**settings["autoencoder"])),
@@ -67,6 +80,12 @@ NETWORK_KINDS: Mapping[str, Callable[[dict[str, Any]], nn.Module]] = MappingProx
         "texture_fusion": lambda settings: TextureFusion(
             TextureFusionSize(**settings["texture_fusion"]), settings["injection"], settings["alignment"]
         ),
+        "latent_autoencoder": lambda settings: LatentAutoencoder(VqAutoencoderSize(**settings["autoencoder"])),
+        "latent_encoder": lambda settings: LatentEncoder(VqAutoencoderSize(**settings["autoencoder"])),
+        "latent_score": _latent_score,
+        "restoration_unet": lambda settings: RestorationUnet(RestorationUnetSize(**settings["restoration_unet"])),
+        "mobile_recogniser": lambda settings: MobileRecogniser(MobileRecogniserSize(**settings["mobile_recogniser"])),
+        "latent_mask": build_latent_mask,
     }
 )
 """Builder of every kind from its settings:
@@ -81,6 +100,11 @@ NETWORK_KINDS: Mapping[str, Callable[[dict[str, Any]], nn.Module]] = MappingProx
 - `landmark_detector`: {"landmark_detector": fields of LandmarkDetectorSize}
 - `registration`: what `registration_settings` of src.registration.build gives
 - `texture_fusion`: {"texture_fusion": fields of TextureFusionSize, "injection": ..., "alignment": names}
+- `latent_autoencoder` and `latent_encoder`: {"autoencoder": fields of VqAutoencoderSize}
+- `latent_score`: {"latent_unet": fields of DiffusionUnetSize, "latent_channels": int, "condition_channels": int}
+- `restoration_unet`: {"restoration_unet": fields of RestorationUnetSize}
+- `mobile_recogniser`: {"mobile_recogniser": fields of MobileRecogniserSize}
+- `latent_mask`: what `build_latent_mask` of src.networks.latent_mask takes
 """
 
 

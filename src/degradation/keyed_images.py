@@ -21,8 +21,32 @@ def keyed_noise(
     if device.type != "cpu":
         count = len(keys)
         return keyed_normals_canvas(keys, [stream] * count, [side] * count, [3] * count, side, device)
-    fields = [keyed_normals(key, stream, 3 * side * side).reshape(side, side, 3) for key in keys]
-    return torch.from_numpy(np.ascontiguousarray(np.stack(fields).transpose(0, 3, 1, 2)))
+    return keyed_latents(keys, stream, (3, side, side), device)
+
+
+def keyed_latents(
+    keys: Sequence[SampleKey], stream: int, shape: tuple[int, int, int], device: torch.device
+) -> Float32[Tensor, "b c h w"]:
+    """A field of normal numbers of any shape (channels, height, width) for every key, made on the CPU.
+
+    Three channels and a square give `keyed_noise`. Raises ValueError for an illegal key.
+    """
+    channels, height, width = shape
+    fields = [keyed_normals(key, stream, channels * height * width).reshape(height, width, channels) for key in keys]
+    return torch.from_numpy(np.ascontiguousarray(np.stack(fields).transpose(0, 3, 1, 2))).to(device)
+
+
+def keyed_gates(
+    keys: Sequence[SampleKey], stream: int, shape: tuple[int, int, int], device: torch.device
+) -> Float32[Tensor, "b c h w"]:
+    """A field of numbers uniform in (0, 1) of shape (channels, height, width) for every key, made on the CPU.
+
+    Raises ValueError for an illegal key.
+    """
+    fields = [keyed_uniforms(key, stream, int(np.prod(shape))).reshape(shape) for key in keys]
+    # In float32 the least and the greatest of the numbers would round to 0 and 1, whose logit is infinite.
+    inside = np.clip(np.stack(fields), 2.0**-24, 1 - 2.0**-24).astype(np.float32)
+    return torch.from_numpy(inside).to(device)
 
 
 def keyed_shares(keys: Sequence[SampleKey], stream: int) -> Float64[np.ndarray, "b"]:

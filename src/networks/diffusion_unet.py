@@ -1,4 +1,4 @@
-"""Unconditional diffusion prior: a UNet that predicts noise and variance (difface.md 2.1)."""
+"""Diffusion UNet: unconditional prior that predicts noise and variance (difface.md 2.1), and score models' backbone."""
 
 import torch
 from jaxtyping import Float, Num
@@ -22,15 +22,20 @@ IMAGE_CHANNELS = 3
 class DiffusionUnet(nn.Module):
     """UNet of DifFace's prior, of any size, with the published keys (difface.md 2.1).
 
+    The prior takes an image and returns noise and variance; with other channels it is the backbone of a score model.
+
     ValueError unless there is a number of residual blocks for each multiplier, the width is even and divides by
     `norm_groups`, `head_width` divides the channels of every level with attention and of the coarsest, and the side can
     be halved as often as there are levels.
     """
 
-    def __init__(self, size: DiffusionUnetSize) -> None:
+    def __init__(
+        self, size: DiffusionUnetSize, in_channels: int = IMAGE_CHANNELS, out_channels: int = 2 * IMAGE_CHANNELS
+    ) -> None:
         super().__init__()
         _check(size)
         self.size = size
+        self.in_channels, self.out_channels = in_channels, out_channels
         self._embedding_width = 4 * size.width
         levels = resolution_levels(size)
         self.time_embed = TimestepEmbedding(size.width, self._embedding_width)
@@ -45,14 +50,14 @@ class DiffusionUnet(nn.Module):
         self.out = nn.Sequential(
             Float32GroupNorm(size.norm_groups, size.width),
             nn.SiLU(),
-            nn.Conv2d(size.width, 2 * IMAGE_CHANNELS, 3, padding=1),
+            nn.Conv2d(size.width, out_channels, 3, padding=1),
         )
 
     def _build_input_blocks(self, levels: list[ResolutionLevel]) -> list[int]:
         """Append the blocks on the way down; returns the channels that each gives to its skip."""
         channels = self.size.width
         widths = [channels]
-        self.input_blocks.append(ConditionedLayers([nn.Conv2d(IMAGE_CHANNELS, channels, 3, padding=1)]))
+        self.input_blocks.append(ConditionedLayers([nn.Conv2d(self.in_channels, channels, 3, padding=1)]))
         for number, level in enumerate(levels):
             for _ in range(self.size.residual_blocks[number]):
                 self.input_blocks.append(ConditionedLayers(self._level_layers(level, channels)))
@@ -89,8 +94,10 @@ class DiffusionUnet(nn.Module):
         """Number of which the sides of an image must be multiples."""
         return 2 ** (len(self.size.multipliers) - 1)
 
-    def forward(self, x_t: Float[Tensor, "b 3 h w"], t: Num[Tensor, " b"]) -> Float[Tensor, "b 6 h w"]:
-        """Predict the noise in `x_t` (channels 0 to 2) and where its variance lies between the bounds (3 to 5).
+    def forward(
+        self, x_t: Float[Tensor, "b {self.in_channels} h w"], t: Num[Tensor, " b"]
+    ) -> Float[Tensor, "b {self.out_channels} h w"]:
+        """Predict the noise in `x_t` (as the prior: channels 0 to 2) and where its variance lies between the bounds (3 to 5).
 
         `x_t` is a noised image of the range [-1, 1]; `t` counts the steps of the training process, one per image. The
         output is unbounded, and float32 under autocast too. Any side will do that is a multiple of `stride`, ValueError
@@ -107,7 +114,7 @@ class DiffusionUnet(nn.Module):
             return self.out(feature.to(self.out.get_parameter("2.weight").dtype))
 
     def _features(
-        self, x_t: Float[Tensor, "b 3 h w"], embedding: Float[Tensor, "b d"]
+        self, x_t: Float[Tensor, "b {self.in_channels} h w"], embedding: Float[Tensor, "b d"]
     ) -> Float[Tensor, "b {self.size.width} h w"]:
         skips: list[Tensor] = []
         feature = x_t

@@ -15,20 +15,28 @@ from src.networks import (
     CodeFormer,
     DiffusionUnet,
     LandmarkDetector,
+    LatentAutoencoder,
+    LatentEncoder,
+    LatentScoreUnet,
+    MobileRecogniser,
     PatchDiscriminator,
     Recogniser,
+    RestorationUnet,
     SrcnnSameResolution,
     SwinIr,
     TextureFusion,
     VqAutoencoder,
 )
+from src.networks.latent_mask import build_latent_mask
 from src.registration.build import registration_from, registration_settings
 from src.settings.errors import UserError
 from src.settings.scale import (
     CodePredictorSize,
     DiscriminatorSize,
     LandmarkDetectorSize,
+    MobileRecogniserSize,
     RecogniserSize,
+    RestorationUnetSize,
     TextureFusionSize,
     VqAutoencoderSize,
 )
@@ -60,6 +68,24 @@ TEXTURE_FUSION = TextureFusionSize(
     heads=4,
 )
 FUSION = {"texture_fusion": asdict(TEXTURE_FUSION), "injection": "sft", "alignment": "none"}
+MOBILE = MobileRecogniserSize(input_size=32, width=4, expansion=2, repeats=1, embedding_dim=8)
+RESTORATION = RestorationUnetSize(widths=[4, 8], residual_blocks=1, norm_groups=4)
+MASK = {
+    "kind": "adaptive",
+    "channels": 3,
+    "side": 32,
+    "temperature": 1.0,
+    "initial": 0.5,
+    "latent_mask": {"width": 4, "layers": 2},
+}
+OTHER_INPUTS: dict[str, list[Tensor]] = {
+    "diffusion_unet": [torch.tensor([10])],
+    "registration": [torch.ones(1, 3, 32, 32)],
+    "texture_fusion": [torch.ones(1, 3, 32, 32)],
+    "latent_score": [torch.tensor([10.0]), torch.ones(1, 6, 32, 32)],
+    "latent_mask": [torch.tensor([0.5])],
+}
+"""What a network takes beside an image, by its kind."""
 
 
 def example(kind: str) -> tuple[nn.Module, dict[str, Any]]:
@@ -85,6 +111,24 @@ def example(kind: str) -> tuple[nn.Module, dict[str, Any]]:
         return registration_from(settings), settings
     if kind == "texture_fusion":
         return TextureFusion(TEXTURE_FUSION, "sft", "none"), FUSION
+    return clr_face_example(kind)
+
+
+def clr_face_example(kind: str) -> tuple[nn.Module, dict[str, Any]]:
+    if kind in ("latent_autoencoder", "latent_encoder"):
+        autoencoder = LatentAutoencoder(AUTOENCODER)
+        autoencoder.set_statistics(torch.randn(8), torch.rand(8) + 0.5)
+        network = autoencoder if kind == "latent_autoencoder" else LatentEncoder.of(autoencoder)
+        return network, {"autoencoder": asdict(AUTOENCODER)}
+    if kind == "latent_score":
+        settings = {"latent_unet": asdict(DIFFUSION_UNET), "latent_channels": 3, "condition_channels": 6}
+        return LatentScoreUnet(DIFFUSION_UNET, 3, 6), settings
+    if kind == "restoration_unet":
+        return RestorationUnet(RESTORATION), {"restoration_unet": asdict(RESTORATION)}
+    if kind == "mobile_recogniser":
+        return MobileRecogniser(MOBILE), {"mobile_recogniser": asdict(MOBILE)}
+    if kind == "latent_mask":
+        return build_latent_mask(MASK), MASK
     return PatchDiscriminator(DISCRIMINATOR), {"discriminator": asdict(DISCRIMINATOR)}
 
 
@@ -109,9 +153,7 @@ def test_round_trip(tmp_path: Path, kind: str, half: bool) -> None:
     if half:
         expected = {k: t.half().float() if t.is_floating_point() else t for k, t in expected.items()}
     assert states_equal(loaded.network.state_dict(), expected)
-    image = torch.rand(1, 3, 32, 32)
-    others = {"diffusion_unet": [torch.tensor([10])], "registration": [image], "texture_fusion": [image]}
-    first = loaded.network(image, *others.get(kind, []))
+    first = loaded.network(torch.rand(1, 3, 32, 32), *OTHER_INPUTS.get(kind, []))
     assert (first if isinstance(first, Tensor) else first[0]).isfinite().all()
     assert [entry.name for entry in path.parent.iterdir()] == [path.name]
 
