@@ -10,6 +10,7 @@ from src.leaderboard.comparable import Protocol, protocol_of
 from src.leaderboard.definition import metric_for
 from src.leaderboard.facts import missing_of, provenance_notes
 from src.leaderboard.frontier import CERTAINTY, Frontier, frontier_of
+from src.leaderboard.guides import judged_alike
 from src.leaderboard.primary import primary_of
 from src.leaderboard.recipe_state import is_worth_saying, recipe_sentence
 from src.leaderboard.row import Row
@@ -60,7 +61,8 @@ def _studies(records: Sequence[StoredRecord], wanted: str | None) -> dict[str, l
 
 
 def _table(study: str, records: Sequence[StoredRecord], choices: Choices, *, alone: bool) -> StudyTable:
-    kept, replaced = newest(records)
+    counting, replaced = newest(records)
+    kept, judges = judged_alike(counting)
     primary = primary_of(kept, choices.primary)
     rankings: list[Ranking] = []
     apart: list[Row] = []
@@ -81,7 +83,7 @@ def _table(study: str, records: Sequence[StoredRecord], choices: Choices, *, alo
         apart=apart,
         primary=primary.name,
         primary_source=primary.source,
-        notes=[*primary.notes, *replaced],
+        notes=[*primary.notes, *replaced, *judges],
         figures=sweep_figures(study, rankings, stem, choices.resamples, choices.seed),
     )
 

@@ -6,7 +6,7 @@ from src.leaderboard.comparable import Protocol
 from src.leaderboard.definition import ARROWS, direction_of
 from src.leaderboard.render import decimals
 from src.leaderboard.row import Row
-from src.settings.metric_roles import RECORDED_ROLES
+from src.settings.metric_roles import GUIDE_ROLE, RECORDED_ROLES
 
 
 def metric_order(rows: Sequence[Row], protocol: Protocol) -> list[str]:
@@ -31,7 +31,7 @@ def headline_metrics(rows: Sequence[Row], protocol: Protocol) -> list[str]:
     named = {role: metric for row in rows for entry in row.records for role, metric in entry.record.roles.items()}
     # Records of version 1 name no metric for some roles.
     first = {str(definition_of(name, rows).get("role")): name for name in reversed(order)}
-    standing = {named.get(role, first.get(role)) for role in RECORDED_ROLES}
+    standing = {named.get(role, first.get(role)) for role in (*RECORDED_ROLES, GUIDE_ROLE)}
     return [name for name in order if name == protocol.metric or name in standing]
 
 

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 
-from src.leaderboard.definition import fingerprint, images_asked, is_distribution, metric_for
+from src.leaderboard.definition import fingerprint, images_asked, is_distribution, is_guides_view, metric_for
 from src.settings.errors import UserError
 from src.tracking.records import FACE_COLUMN, SEVERITY_COLUMN, MetricValue, Record, StoredRecord
 
@@ -82,7 +82,8 @@ def _provenance(record: Record) -> dict[str, object]:
 def _other_measure(name: str, measured: MetricValue, usual: MetricValue | None) -> str | None:
     if usual is None:
         return None
-    if fingerprint(measured.definition) != fingerprint(usual.definition):
+    # Guides differ between methods and between seeds; what they see is shown, and compared with nothing.
+    if not is_guides_view(measured) and fingerprint(measured.definition) != fingerprint(usual.definition):
         changed = sorted(
             key
             for key in {*measured.definition, *usual.definition}

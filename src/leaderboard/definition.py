@@ -3,6 +3,7 @@
 import json
 
 from src.metrics.statistics import Direction
+from src.settings.metric_roles import is_guide_role
 from src.tracking.records import MetricValue, Record
 
 ARROWS: dict[Direction, str] = {"lower": "↓", "higher": "↑"}
@@ -28,6 +29,11 @@ def fingerprint(definition: dict) -> str:
 def is_distribution(measured: MetricValue) -> bool:
     """Whether the metric is one number for a set of images (FID, KID): its size must then be equal to be compared."""
     return str(measured.definition.get("role")).startswith("distribution")
+
+
+def is_guides_view(measured: MetricValue) -> bool:
+    """Whether the metric is identity as the recogniser sees it that guided; each row may have a guide of its own."""
+    return is_guide_role(str(measured.definition.get("role")))
 
 
 def is_biased(measured: MetricValue) -> bool:

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 
 REGISTRATION = "Registration"
+MASK = "Latent mask"
+GUIDANCE = "Identity guidance"
 OTHERS = "Other diagnostics"
 
 
@@ -68,9 +70,45 @@ DIAGNOSTICS = (
     Diagnostic(
         "identity_after", "identity after (cos)", "cosine of the embeddings of the warped I_G and of the original"
     ),
+    Diagnostic("mask_area", "area, soft (share)", "mean of the mask m over all latent features", MASK),
+    Diagnostic("mask_area_hard", "area, hard (share)", "latent features with m above 0.5", MASK),
+    *(
+        Diagnostic(
+            f"mask_area_channel_{number}", f"area, channel {number} (share)", f"mean of m in channel {number}", MASK
+        )
+        for number in range(1, 9)
+    ),
+    Diagnostic(
+        "mask_variation",
+        "variation (std)",
+        "deviation of m over faces and times, averaged over latent features; 0 for a global mask",
+        MASK,
+    ),
+    *(
+        Diagnostic(
+            f"mask_iou_{part}",
+            f"IoU with {part}",
+            f"intersection over union of the hard mask, all channels together, with the {part} of the face",
+            MASK,
+        )
+        for part in ("brows", "eyes", "glasses", "nose", "mouth", "skin", "hair", "surroundings")
+    ),
+    Diagnostic("guided_share", "guided (share)", "evaluations of the score network that guidance turned", GUIDANCE),
+    Diagnostic(
+        "clipped_share",
+        "clipped (share)",
+        "guided evaluations in which the guidance was longer than its limit and was shortened",
+        GUIDANCE,
+    ),
+    Diagnostic(
+        "not_finite_share",
+        "not finite (share)",
+        "evaluations that were left alone because the gradient held NaN or infinity",
+        GUIDANCE,
+    ),
 )
-"""Section 3.3 of codeformer_plus_plus.md, in the order in which they are shown. A record may carry others: they stand in a
-table of their own, by name."""
+"""Section 3.3 of codeformer_plus_plus.md and sections 6 and 7 of clr_face.md, in the order in which they are shown. A record
+may carry others: they stand in a table of their own, by name."""
 SECTIONS = (*dict.fromkeys(entry.section for entry in DIAGNOSTICS), OTHERS)
 
 _BY_NAME = {entry.name: entry for entry in DIAGNOSTICS}

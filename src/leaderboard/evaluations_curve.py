@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from src.leaderboard.definition import direction_of, metric_for
 from src.leaderboard.knobs import Setting
 from src.leaderboard.ranking import paired_difference
+from src.leaderboard.refinement import Refinement
 from src.leaderboard.render import with_interval
 from src.leaderboard.row import Cell
 from src.leaderboard.setting import knob_texts
@@ -13,6 +14,8 @@ from src.leaderboard.study import Ranking
 from src.leaderboard.sweep import Refined, SweepLine, by_place, evaluations, line_of, most_measured, others, refined_of
 from src.metrics.statistics import Interval
 
+_OF_THE_SOLVER = ("solver", "steps", "eta")
+"""Knobs that may differ within a group; all others are held."""
 FEWEST_SOLVERS = 2
 FEWEST_COUNTS = 3
 """With a single solver, fewer counts show no course."""
@@ -20,30 +23,35 @@ FEWEST_COUNTS = 3
 
 @dataclass(frozen=True)
 class SolverLines:
-    """The solvers of one arm on one benchmark, at one start step."""
+    """The solvers of one arm on one benchmark, at one start and otherwise equal settings."""
 
     arm: str
     lines: tuple[SweepLine, ...]
     """One a solver, over network evaluations."""
+    refinement: Refinement
     reading: str
     """How few evaluations are not told apart from most."""
 
 
 def solver_lines(rankings: Sequence[Ranking], resamples: int, seed: int) -> list[SolverLines]:
-    """For every arm and benchmark on which steps vary, with two solvers or three counts, at that start step of the arm
-    which has most settings.
+    """For every arm and benchmark on which steps vary, with two solvers or three counts, at that start and guidance of the
+    arm which has most settings.
     """
     found = []
     for arm, entries in refined_of(rankings).items():
         usable = [entry for entry in entries if "steps" in entry.knobs and evaluations(entry.row) is not None]
         if not usable:
             continue
-        ((_, start),) = most_measured(usable, lambda entry: (("start", entry.knobs["start"]),))
-        same = [entry for entry in usable if entry.knobs["start"] == start]
+        held = most_measured(usable, _held)
+        same = [entry for entry in usable if _held(entry) == held]
         for group in filter(_is_swept, by_place(same)):
             if lines := tuple(_lines(group, resamples, seed)):
-                found.append(SolverLines(arm, lines, _reading(group, resamples, seed)))
+                found.append(SolverLines(arm, lines, group[0].refinement, _reading(group, resamples, seed)))
     return found
+
+
+def _held(entry: Refined) -> Setting:
+    return others(entry.knobs, *_OF_THE_SOLVER)
 
 
 def _is_swept(entries: Sequence[Refined]) -> bool:
@@ -64,7 +72,7 @@ def _reading(entries: Sequence[Refined], resamples: int, seed: int) -> str:
     """The shortest chain that its paired perceptual difference to the longest one (the best of equally long) does not
     show to be worse."""
     longest = _longest(entries)
-    where = f"{longest.row.arm} on {longest.place.benchmark}, start {longest.knobs['start']}"
+    where = ", ".join([f"{longest.row.arm} on {longest.place.benchmark}", *knob_texts(dict(_held(longest)))])
     metric = _perceptual(longest)
     changes = [] if metric is None else _changes(entries, longest, metric, resamples, seed)
     if metric is None or not changes:
@@ -116,4 +124,5 @@ def _count(entry: Refined) -> int:
 
 
 def _named(entry: Refined) -> str:
-    return f"{', '.join(knob_texts(dict(others(entry.knobs, 'start'))))} ({_count(entry)} evaluations)"
+    solver = {name: value for name, value in entry.knobs.items() if name in _OF_THE_SOLVER}
+    return f"{', '.join(knob_texts(solver))} ({_count(entry)} evaluations)"

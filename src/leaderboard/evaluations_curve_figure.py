@@ -12,6 +12,9 @@ from src.leaderboard.sweep_panels import DrawnLine, draw_panel, legend_entries, 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+_LONGEST_BESIDE = 60
+"""Characters of a label that has room beside another one."""
+
 
 def evaluations_figure(groups: Sequence[SolverLines], title: str) -> bytes:
     """PNG with a line of panels an arm and a panel a role, over network evaluations; a colour a solver."""
@@ -22,20 +25,23 @@ def evaluations_figure(groups: Sequence[SolverLines], title: str) -> bytes:
     arms = list(dict.fromkeys(group.arm for group in groups))
     roles = roles_of([line for group in groups for line in group.lines])
     drawn = _drawn(groups)
+    labels = {entry.label for entry in drawn}
+    columns = 2 if max(map(len, labels)) <= _LONGEST_BESIDE else 1
     with matplotlib.rc_context(FIGURE_STYLE):
-        figure = Figure(
-            figsize=(7.1, 1.95 * len(arms) + 0.09 * len({entry.label for entry in drawn}) + 0.6), layout="constrained"
-        )
+        below = 0.18 * -(-len(labels) // columns)
+        figure = Figure(figsize=(7.1, 1.95 * len(arms) + below + 0.6), layout="constrained")
         FigureCanvasAgg(figure)
         panels = figure.subplots(len(arms), len(roles), squeeze=False)
         for line, arm in zip(panels, arms, strict=True):
             own = [entry for entry in drawn if entry.line.arm == arm]
             for axes, role in zip(line, roles, strict=True):
-                draw_panel(axes, role, own, backbone_at=None)
+                draw_panel(axes, role, own, alone_at=None)
                 _log_axis(axes)
             line[0].set_ylabel(short(arm), fontsize=7.5)
         named = legend_entries(figure)
-        figure.legend(named.values(), named.keys(), loc="outside lower center", ncols=2, fontsize=6.5, handlelength=2.8)
+        figure.legend(
+            named.values(), named.keys(), loc="outside lower center", ncols=columns, fontsize=6.5, handlelength=2.8
+        )
         figure.suptitle(title, fontsize=9)
         return png_of(figure)
 

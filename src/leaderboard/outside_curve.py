@@ -158,6 +158,29 @@ def places(
     return [POSITIONS[code] for code in codes]
 
 
+def margin_of(values: Float[np.ndarray, " r"]) -> Margin:
+    """What was measured, and the percentile interval of the resamples behind it."""
+    if len(values) == 1:
+        return Margin(float(values[0]), None)
+    tail = 100 * (1 - COVERAGE) / 2
+    low, high = np.percentile(values[1:], [tail, 100 - tail])
+    return Margin(float(values[0]), (float(low), float(high)))
+
+
+def resampled_means(faces: Float[np.ndarray, "n m"], resamples: int, seed: int) -> Float[np.ndarray, "_ m"] | None:
+    """Means over the faces, then over those of each resample, the same faces in every column; None with too few."""
+    n = len(faces)
+    if n < MINIMUM_IMAGES:
+        return None
+    rng = np.random.default_rng(seed)
+    chunk = max(1, _DRAWS_AT_ONCE // n)
+    means = [faces.mean(axis=0, keepdims=True)]
+    for start in range(0, resamples, chunk):
+        counts = rng.multinomial(n, np.full(n, 1 / n), size=min(chunk, resamples - start))
+        means.append(counts @ faces / n)
+    return np.concatenate(means)
+
+
 def _least(
     cost: Float[np.ndarray, "r k"], level: Float[np.ndarray, "r k"], at: Float[np.ndarray, " r"]
 ) -> Float[np.ndarray, " r"]:
@@ -180,7 +203,7 @@ def _of_ranking(ranking: Ranking, frontier: Frontier, benchmark: str, resamples:
     if len(curve) < 2 or not held:
         return None
     faces = _faces([_row_of(point, ranking.rows) for point in (*curve, *held)], frontier.identity_metric)
-    found = _resampled(faces, resamples, seed)
+    found = resampled_means(faces, resamples, seed)
     # The first line is what was measured, those below are resamples.
     measured = np.array([[point.identity for point in (*curve, *held)]]) if found is None else found
     distances = np.array([point.distance for point in curve])
@@ -215,20 +238,6 @@ def _faces(rows: Sequence[Row], metric: str) -> Float[np.ndarray, "n m"]:
     return pd.concat(columns, axis=1, join="inner").dropna().to_numpy(dtype=np.float64)
 
 
-def _resampled(faces: Float[np.ndarray, "n m"], resamples: int, seed: int) -> Float[np.ndarray, "_ m"] | None:
-    """Means over the faces, then over those of each resample, the same faces in every column; None with too few."""
-    n = len(faces)
-    if n < MINIMUM_IMAGES:
-        return None
-    rng = np.random.default_rng(seed)
-    chunk = max(1, _DRAWS_AT_ONCE // n)
-    means = [faces.mean(axis=0, keepdims=True)]
-    for start in range(0, resamples, chunk):
-        counts = rng.multinomial(n, np.full(n, 1 / n), size=min(chunk, resamples - start))
-        means.append(counts @ faces / n)
-    return np.concatenate(means)
-
-
 def _held(
     point: FrontierPoint,
     curve: Float[np.ndarray, "r k"],
@@ -243,16 +252,7 @@ def _held(
         identity=float(identity[0]),
         distance=point.distance,
         position=position,
-        nearer=_margin(nearer),
-        more_faithful=_margin(more_faithful),
+        nearer=margin_of(nearer),
+        more_faithful=margin_of(more_faithful),
         share=others.count(position) / len(others) if others else None,
     )
-
-
-def _margin(values: Float[np.ndarray, " r"]) -> Margin:
-    """What was measured, and the percentile interval of the resamples behind it."""
-    if len(values) == 1:
-        return Margin(float(values[0]), None)
-    tail = 100 * (1 - COVERAGE) / 2
-    low, high = np.percentile(values[1:], [tail, 100 - tail])
-    return Margin(float(values[0]), (float(low), float(high)))

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain
 
-from src.leaderboard.definition import metric_for
+from src.leaderboard.definition import is_guides_view, metric_for
 from src.settings.errors import UserError
 from src.settings.metric_roles import DEFAULT_PRIMARY, RECORDED_ROLES
 from src.tracking.records import Record, StoredRecord
@@ -38,28 +38,40 @@ def primary_of(records: Sequence[StoredRecord], wanted: str | None) -> Primary:
         wanted: role or metric id; None leaves it to the records.
 
     Raises:
-        UserError: `wanted` is neither a role nor a metric of these records, or no finished record has measured it.
+        UserError: `wanted` is neither a role nor a metric of these records, no finished record has measured it, or it is
+            the view of a recogniser that guided.
     """
     finished = [entry.record for entry in records if entry.record.status == "finished"]
     if wanted is not None:
         _check(finished, wanted)
         return Primary(wanted, "named when the leaderboard was built", [])
     found = _named(records)
-    if any(metric_for(record, found.name) for record in finished):
+    if any(_deciding(record, found.name) for record in finished):
         return found
     return _substituted(found, finished)
 
 
+def _deciding(record: Record, name: str) -> str | None:
+    """The metric that `name` means, unless it is the view of the recogniser that guided."""
+    metric = metric_for(record, name)
+    measured = None if metric is None else record.metrics.get(metric)
+    return None if measured is not None and is_guides_view(measured) else metric
+
+
 def _substituted(primary: Primary, finished: Sequence[Record]) -> Primary:
     """What takes the place of a metric that was not measured; the same if nothing was."""
-    values = [(name, value) for record in finished for name, value in record.metrics.items() if value.value is not None]
+    all_values = ((name, value) for record in finished for name, value in record.metrics.items())
+    values = [(name, value) for name, value in all_values if value.value is not None and not is_guides_view(value)]
     measured = {name for name, _ in values}
-    by_role = (role for role in _SUBSTITUTES if any(metric_for(record, role) in measured for record in finished))
+    is_guided = any(metric_for(record, primary.name) for record in finished)
+    roles = ("identity", *_SUBSTITUTES) if is_guided else _SUBSTITUTES
+    by_role = (role for role in roles if any(metric_for(record, role) in measured for record in finished))
     per_image = (name for name, value in values if value.interval is not None)
     name = next(chain(by_role, per_image, (name for name, _ in values)), None)
     if name is None:
         return primary
-    source = f"{primary.name} was not measured here; {name} takes its place"
+    why = "is the view of a recogniser that guided" if is_guided else "was not measured here"
+    source = f"{primary.name} {why}; {name} takes its place"
     return Primary(name, source, primary.notes)
 
 
@@ -88,9 +100,14 @@ def _configured(stored: StoredRecord) -> tuple[str | None, str]:
 
 
 def _check(finished: Sequence[Record], name: str) -> None:
-    if not finished or any(metric_for(record, name) for record in finished):
+    if not finished or any(_deciding(record, name) for record in finished):
         return
     study = repr(finished[0].study)
+    if any(metric_for(record, name) for record in finished):
+        raise UserError(
+            f"primary: {name!r} is the view of a recogniser that guided in study {study}; take another metric, for example "
+            "identity"
+        )
     measured = sorted({metric for record in finished for metric in record.metrics})
     if not measured:
         raise UserError(

@@ -11,6 +11,7 @@ from src.leaderboard.comparable import Protocol
 from src.leaderboard.definition import direction_of
 from src.leaderboard.row import Row, Standing, per_image_values
 from src.metrics.statistics import Interval, paired_bootstrap
+from src.settings.metric_roles import is_guide_role
 
 
 def with_standings(rows: Sequence[Row], protocol: Protocol, resamples: int, seed: int) -> list[Row]:
@@ -53,8 +54,11 @@ def paired_difference(a: Row, b: Row, metric: str, resamples: int, seed: int) ->
 def best_and_tied(rows: Sequence[Row], metric: str, resamples: int, seed: int) -> set[int]:
     """Places in `placed(rows)` of the arms that share the first rank of a metric, by the rules of `with_standings`.
 
-    Of a metric without per-image values only equal values are tied; without a common face nothing is best.
+    Of a metric without per-image values only equal values are tied; without a common face nothing is best, nor is anything
+    in the eyes of the recognisers that guided.
     """
+    if any(is_guide_role(str(row.cells[metric].definition.get("role"))) for row in rows if metric in row.cells):
+        return set()
     arms = {id(row): place for place, row in enumerate(placed(rows))}
     faces = common_faces(rows, metric)
     sign = _sign(rows, metric)

@@ -1,4 +1,4 @@
-"""The figure of error against start step."""
+"""The figure of error against start."""
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
@@ -7,6 +7,7 @@ import numpy as np
 
 from src.leaderboard.cells import short
 from src.leaderboard.palette import FIGURE_STYLE, look_of
+from src.leaderboard.refinement import DIFFACE
 from src.leaderboard.sweep import SweepLine, roles_of
 from src.leaderboard.sweep_panels import DrawnLine, draw_panel, legend_entries, png_of, where
 
@@ -21,9 +22,12 @@ _MOST_BESIDE = 5
 
 
 def start_figure(lines: Sequence[SweepLine], title: str) -> bytes:
-    """PNG with a panel a role over N, the backbone alone at N = 0, and the theory of the noised state in a panel of its own.
+    """PNG with a panel a role over the start, at 0 what is refined alone; for DifFace, the theory of its process in another.
 
     Solid lines are of benchmarks with a recipe that the arm was trained on, dashed ones of others.
+
+    Args:
+        lines: of one refinement.
     """
     import matplotlib
     from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -31,19 +35,23 @@ def start_figure(lines: Sequence[SweepLine], title: str) -> bytes:
 
     roles = roles_of(lines)
     with matplotlib.rc_context(FIGURE_STYLE):
-        rows = -(-(len(roles) + 2) // _COLUMNS)
+        refinement = lines[0].refinement
+        theory = 1 if refinement == DIFFACE else 0
+        rows = -(-(len(roles) + theory + 1) // _COLUMNS)
         below = 0.0 if len(lines) <= _MOST_BESIDE else 0.3 * -(-len(lines) // _COLUMNS)
         figure = Figure(figsize=(7.1, 2.15 * rows + 0.3 + below), layout="constrained")
         FigureCanvasAgg(figure)
         panels = list(figure.subplots(rows, _COLUMNS, squeeze=False).flat)
         drawn = _drawn(lines)
         for axes, role in zip(panels, roles, strict=False):
-            draw_panel(axes, role, drawn, backbone_at=0)
-            axes.set_xlabel("start step $N$ (0: backbone alone)", fontsize=7)
-        _theory(panels[len(roles)], lines)
-        for axes in panels[len(roles) + 1 :]:
+            draw_panel(axes, role, drawn, alone_at=0)
+            axes.set_xlabel(f"{refinement.axis} (0: {refinement.noun} alone)", fontsize=7)
+        rest = panels[len(roles) + theory :]
+        if theory:
+            _theory(panels[len(roles)], lines)
+        for axes in rest:
             axes.set_axis_off()
-        _legend(figure, panels[len(roles) + 1], legend_entries(figure))
+        _legend(figure, rest, legend_entries(figure))
         figure.suptitle(title, fontsize=9)
         return png_of(figure)
 
@@ -62,7 +70,7 @@ def _theory(axes: "Axes", lines: Sequence[SweepLine]) -> None:
     from src.diffusion.schedule import NoiseSchedule
 
     share = np.sqrt(NoiseSchedule.linear().alphas_cumprod)
-    starts = sorted({point.at for line in lines for point in line.points if point.at < len(share)})
+    starts = sorted({int(point.at) for line in lines for point in line.points if point.at < len(share)})
     axes.plot(share[: starts[-1] + 1], color=_GREY, linewidth=0.9)
     axes.plot(starts, share[starts], color=_GREY, marker=".", linestyle="none")
     axes.set_ylim(0, 1.04)
@@ -73,9 +81,11 @@ def _theory(axes: "Axes", lines: Sequence[SweepLine]) -> None:
     axes.grid(axis="y", linewidth=0.4, alpha=0.4)
 
 
-def _legend(figure: "Figure", axes: "Axes", entries: dict[str, Any]) -> None:
+def _legend(figure: "Figure", free: Sequence["Axes"], entries: dict[str, Any]) -> None:
+    """In the first free panel, over the next one if it is too wide; below the panels if there are many lines."""
     style: dict[str, Any] = {"fontsize": 6.5, "handlelength": 2.8}
     if len(entries) <= _MOST_BESIDE:
-        axes.legend(entries.values(), entries.keys(), loc="center left", labelspacing=0.9, **style)
+        legend = free[0].legend(entries.values(), entries.keys(), loc="center left", labelspacing=0.9, **style)
+        legend.set_in_layout(len(free) == 1)
     else:
         figure.legend(entries.values(), entries.keys(), loc="outside lower center", ncols=_COLUMNS, **style)

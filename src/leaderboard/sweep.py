@@ -1,13 +1,14 @@
-"""Lines of a method with a backbone over one of its knobs: the settings that differ in that knob alone."""
+"""Lines of a refining method over one of its knobs: the settings that differ in that knob alone."""
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from src.leaderboard.against_backbone import COMPARED_ROLES, PIXEL_ERROR, Compared, backbone_of, compared
+from src.leaderboard.against_reference import COMPARED_ROLES, PIXEL_ERROR, Compared, alone_of, compared
 from src.leaderboard.comparable import benchmark_name
 from src.leaderboard.knobs import Setting
 from src.leaderboard.recipe_state import RecipeState, state_of
+from src.leaderboard.refinement import Refinement, refinement_by
 from src.leaderboard.row import Row
 from src.leaderboard.setting import knob_texts
 from src.leaderboard.study import Ranking
@@ -29,10 +30,10 @@ class Place:
 class SweepPoint:
     """One setting."""
 
-    at: int
-    """The start step, or the number of network evaluations."""
+    at: int | float
+    """The start, or the number of network evaluations."""
     evaluations: int | None
-    """Network evaluations of a face, the backbone's included; None if not recorded."""
+    """Network evaluations of a face, those of what is refined included; None if not recorded."""
     values: dict[str, Compared]
     """By role."""
 
@@ -42,6 +43,7 @@ class SweepLine:
     """One arm on one benchmark."""
 
     arm: str
+    refinement: Refinement
     fixed: tuple[str, ...]
     """The knobs that all points share, as shown."""
     place: Place
@@ -49,7 +51,7 @@ class SweepLine:
     """Rising."""
 
 
-def known_values(line: SweepLine, role: str) -> list[tuple[int, Compared]]:
+def known_values(line: SweepLine, role: str) -> list[tuple[int | float, Compared]]:
     """Places along a line with the values of one role."""
     return [(point.at, point.values[role]) for point in line.points if role in point.values]
 
@@ -62,25 +64,26 @@ def roles_of(lines: Sequence[SweepLine]) -> list[str]:
 
 @dataclass(frozen=True)
 class Refined:
-    """A setting and the backbone that it refines, on one benchmark."""
+    """A setting and what it refines, on one benchmark."""
 
     row: Row
-    backbone: Row
+    refinement: Refinement
+    alone: Row
     place: Place
     knobs: dict[str, str]
 
 
 def refined_of(rankings: Sequence[Ranking]) -> dict[str, list[Refined]]:
-    """By arm: every ranked setting with a start step whose backbone alone was measured on the same benchmark."""
+    """By arm: every ranked setting with a start of a method whose starting face was measured on the same benchmark."""
     names = benchmark_labels([ranking.protocol.benchmark for ranking in rankings])
     found: dict[str, list[Refined]] = {}
     for ranking, name in zip(rankings, names, strict=True):
         for row in ranking.rows:
             knobs = dict(row.setting)
-            backbone = backbone_of(row, ranking.rows)
-            if row.ranked and "start" in knobs and backbone is not None:
+            refinement, alone = refinement_by(row.restorer), alone_of(row, ranking.rows)
+            if row.ranked and "start" in knobs and refinement is not None and alone is not None:
                 place = Place(name, state_of(row), row.n)
-                found.setdefault(row.arm, []).append(Refined(row, backbone, place, knobs))
+                found.setdefault(row.arm, []).append(Refined(row, refinement, alone, place, knobs))
     return found
 
 
@@ -114,12 +117,12 @@ def by_place(entries: Sequence[Refined]) -> list[list[Refined]]:
 def line_of(entries: Sequence[Refined], knob: str, fixed: Setting, resamples: int, seed: int) -> SweepLine:
     """The line of `entries`, all of one arm and benchmark, along `knob` (`start`, or `steps` in network evaluations).
 
-    Settings without a metric in common with the backbone alone are left out.
+    Settings without a metric in common with what they refine are left out.
     """
     points = [_point(entry, knob, resamples, seed) for entry in entries]
     ordered = sorted((point for point in points if point.values), key=lambda point: point.at)
     first = entries[0]
-    return SweepLine(first.row.arm, tuple(knob_texts(dict(fixed))), first.place, tuple(ordered))
+    return SweepLine(first.row.arm, first.refinement, tuple(knob_texts(dict(fixed))), first.place, tuple(ordered))
 
 
 def evaluations(row: Row) -> int | None:
@@ -129,6 +132,11 @@ def evaluations(row: Row) -> int | None:
 
 def _point(entry: Refined, knob: str, resamples: int, seed: int) -> SweepPoint:
     passes = evaluations(entry.row)
-    at = int(entry.knobs["start"]) if knob == "start" else passes
+    at = _number(entry.knobs["start"]) if knob == "start" else passes
     assert at is not None
-    return SweepPoint(at, passes, compared(entry.row, entry.backbone, resamples, seed))
+    return SweepPoint(at, passes, compared(entry.row, entry.alone, resamples, seed))
+
+
+def _number(text: str) -> int | float:
+    """A start: a step, or a part of the process."""
+    return int(text) if text.isdigit() else float(text)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from src.leaderboard.against_backbone import PIXEL_ERROR, Compared
+from src.leaderboard.against_reference import PIXEL_ERROR, Compared
 from src.leaderboard.cells import EMPTY, short
 from src.leaderboard.definition import ARROWS
 from src.leaderboard.render import Grid, decimals, number, with_interval
@@ -10,7 +10,7 @@ from src.leaderboard.sweep import SweepLine, known_values, roles_of
 
 
 def sweep_grid(lines: Sequence[SweepLine], moving: str) -> Grid:
-    """The backbone alone, then a line a setting: each role, in brackets its paired change from the backbone.
+    """What is refined, alone, then a line a setting: each role, in brackets its paired change from that.
 
     Args:
         moving: heading of what the lines run along.
@@ -21,7 +21,7 @@ def sweep_grid(lines: Sequence[SweepLine], moving: str) -> Grid:
         name = (short(line.arm), ", ".join(line.fixed), line.place.benchmark, line.place.state)
         rows.append((*name, "alone", *(_alone(line, role) for role in roles)))
         for point in line.points:
-            rows.append((*name, str(point.at), *(_cell(role, point.values.get(role)) for role in roles)))
+            rows.append((*name, f"{point.at:g}", *(_cell(role, point.values.get(role)) for role in roles)))
     headings = ("arm", "setting", "degradations", "training recipe", moving)
     return Grid((*headings, *(role_heading(role, lines) for role in roles)), tuple(rows), keys=5)
 
@@ -29,14 +29,14 @@ def sweep_grid(lines: Sequence[SweepLine], moving: str) -> Grid:
 def role_heading(role: str, lines: Sequence[SweepLine]) -> str:
     """What a panel or a column of one role shows, with an arrow to the better side."""
     if role == PIXEL_ERROR:
-        return "pixel error / backbone's ↓"
+        return f"pixel error / {lines[0].refinement.noun}'s ↓"
     first = next(entry for line in lines for _, entry in known_values(line, role))
     return f"{first.metric} {ARROWS[first.direction]}"
 
 
 def _alone(line: SweepLine, role: str) -> str:
     known = known_values(line, role)
-    return number(known[0][1].backbone) if known else EMPTY
+    return number(known[0][1].reference) if known else EMPTY
 
 
 def _cell(role: str, entry: Compared | None) -> str:

@@ -1,4 +1,4 @@
-"""Panels of a sweep: one role each, a line an arm or solver, with the level of the backbone alone."""
+"""Panels of a sweep: one role each, a line an arm or solver, with the level of what is refined, alone."""
 
 import io
 from collections.abc import Sequence
@@ -34,28 +34,28 @@ class DrawnLine:
     label: str
 
 
-def draw_panel(axes: "Axes", role: str, drawn: Sequence[DrawnLine], backbone_at: int | None) -> None:
+def draw_panel(axes: "Axes", role: str, drawn: Sequence[DrawnLine], alone_at: int | None) -> None:
     """Every line of one role with its paired intervals as a band.
 
     Args:
-        backbone_at: where on the axis the backbone alone has a mark of its own, joined to each line, and its level the
-            line's colour; None where the lines share a backbone.
+        alone_at: where on the axis what is refined has a mark of its own, joined to each line, and its level the line's
+            colour; None where the lines share it.
     """
     places = list(dict.fromkeys(entry.line.place for entry in drawn))
     for entry in drawn:
         marker = MARKERS[places.index(entry.line.place) % len(MARKERS)]
-        _line(axes, role, entry, marker, backbone_at)
+        _line(axes, role, entry, marker, alone_at)
     axes.set_title(role_heading(role, [entry.line for entry in drawn]), loc="left", fontsize=8)
     axes.grid(axis="y", linewidth=0.4, alpha=0.4)
 
 
-def _line(axes: "Axes", role: str, drawn: DrawnLine, marker: str, backbone_at: int | None) -> None:
+def _line(axes: "Axes", role: str, drawn: DrawnLine, marker: str, alone_at: int | None) -> None:
     known = known_values(drawn.line, role)
     if not known:
         return
     style: dict[str, Any] = {"color": drawn.colour, "linestyle": LINE_STYLES[drawn.line.place.state]}
-    level = known[0][1].backbone
-    start = [] if backbone_at is None else [(backbone_at, level)]
+    level = known[0][1].reference
+    start = [] if alone_at is None else [(alone_at, level)]
     places = [*start, *((at, entry.value) for at, entry in known)]
     xs, ys = [at for at, _ in places], [value for _, value in places]
     axes.plot(xs, ys, marker=marker, markersize=_MARKER_SIZE, linewidth=1.1, label=drawn.label, **style)

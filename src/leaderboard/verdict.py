@@ -10,6 +10,7 @@ from src.leaderboard.render import with_interval
 from src.leaderboard.row import Row
 from src.leaderboard.setting import named
 from src.metrics.statistics import MINIMUM_IMAGES, Interval
+from src.settings.metric_roles import GUIDE_ROLE
 
 INCEPTION_FEATURES = 2048
 """Below this number of faces the covariance of Inception features is singular, and the bias of a Fréchet distance large."""
@@ -66,6 +67,7 @@ def cautions(rows: Sequence[Row], protocol: Protocol) -> list[str]:
         *_choice(rows),
         *_seeds(rows),
         *_primary(protocol, faces),
+        *_guides_view(protocol),
         *_distances(rows, protocol),
     ]
 
@@ -113,6 +115,19 @@ def _primary(protocol: Protocol, faces: CommonFaces | None) -> list[str]:
     if 0 < (measured.n if faces is None else len(faces.values)) < MINIMUM_IMAGES:
         return [f"Fewer than {MINIMUM_IMAGES} images: too few to claim any rank."]
     return []
+
+
+def _guides_view(protocol: Protocol) -> list[str]:
+    """What the view of the guide says beside that of the judge."""
+    by_role = {str(value.definition.get("role")): name for name, value in reversed(protocol.measured.items())}
+    if GUIDE_ROLE not in by_role:
+        return []
+    judge = f" than in {by_role['identity']}" if "identity" in by_role else ""
+    return [
+        f"{by_role[GUIDE_ROLE]} is how the recogniser that guided sees its own work, and takes part in no order: what a "
+        f"setting gains in it more{judge} is over-fitting to the guide. Cosines of two recognisers differ in scale: compare "
+        "gains."
+    ]
 
 
 def _distances(rows: Sequence[Row], protocol: Protocol) -> list[str]:

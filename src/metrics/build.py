@@ -6,10 +6,12 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from src.metrics.definition import MetricDefinition
+from src.metrics.identity import RecogniserKind
 from src.metrics.kind import BuildContext, CannotMeasure, MetricKind
 from src.metrics.kinds import KINDS
 from src.metrics.landmark_distance import LandmarkDistanceKind
 from src.metrics.metric import DerivedMetric, Metric
+from src.metrics.recognisers import GUIDE
 from src.metrics.suite import MetricSuite
 from src.settings.commands import MetricsSettings
 from src.settings.errors import UserError
@@ -93,7 +95,12 @@ def _asked_of(settings: MetricsSettings, context: BuildContext) -> list[_Entry]:
 
 
 def _is_for(entry: _Entry, context: BuildContext) -> bool:
-    """Whether the faces are of the kind that a metric is for; one of rendered faces needs the network that measures them."""
+    """Whether the faces are of the kind that a metric is for; one of rendered faces needs the network that measures them.
+
+    The guide's is for what a recogniser of this suite guides.
+    """
+    if isinstance(entry.kind, RecogniserKind) and entry.kind.recogniser == GUIDE:
+        return context.guide_recogniser is not None
     if not entry.rendered_only:
         return True
     by_landmarks = isinstance(entry.kind, LandmarkDistanceKind)

@@ -12,7 +12,8 @@ from src.metrics.definition import MetricDefinition
 from src.metrics.face_batch import Extractor, FaceBatch
 from src.metrics.kind import BuildContext
 from src.metrics.metric import FaceMetric
-from src.metrics.recognisers import RECOGNISERS
+from src.metrics.recognisers import GUIDE, RECOGNISERS
+from src.settings.metric_roles import guide_role
 
 MARGIN = 1e-7
 
@@ -46,10 +47,11 @@ class RecogniserKind:
         """The recogniser, one for all metrics of a suite."""
         return context.shared(f"recogniser {self.recogniser}", lambda: RECOGNISERS[self.recogniser].load(context))
 
-    def definition(self, context: BuildContext, **facts: Any) -> MetricDefinition:
-        """A definition with these `facts`, and what the recogniser says of itself."""
+    def definition(self, context: BuildContext, *, role: str, **facts: Any) -> MetricDefinition:
+        """A definition with these `facts`, and what the recogniser says of itself; the guide has roles of its own."""
         known = RECOGNISERS[self.recogniser]
-        return MetricDefinition(source=known.source, extractor_sha256=known.sha256(context), **facts)
+        played = guide_role(role) if self.recogniser == GUIDE else role
+        return MetricDefinition(role=played, source=known.source, extractor_sha256=known.sha256(context), **facts)
 
 
 @dataclass(frozen=True)

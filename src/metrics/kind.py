@@ -38,6 +38,8 @@ class BuildContext:
     """Side of the measured faces, pixels; None before they are known."""
     landmark_detector: tuple[nn.Module, str] | None = None
     """The suite's own landmark detector of rendered faces and its SHA-256, where the faces are rendered."""
+    guide_recogniser: tuple[nn.Module, str] | None = None
+    """The trained recogniser that guides what is measured, and its SHA-256; it never stands for identity."""
     _shared: dict[str, object] = field(default_factory=dict)
 
     def shared(self, key: str, build: Callable[[], Shared]) -> Shared:

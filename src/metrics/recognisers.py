@@ -22,6 +22,8 @@ from src.networks.mobilefacenet import MobileFaceNet
 SIGNED = (0.5, 0.5, 0.5)
 """Mean and deviation that take [0, 1] to [-1, 1]."""
 IMAGENET = ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+GUIDE = "guide"
+"""The recogniser that guides what is measured; what it sees is shown, and stands for nothing."""
 LUMA = (0.299, 0.587, 0.114)
 """Weights of red, green and blue in a grey level (ITU-R BT.601)."""
 
@@ -79,12 +81,11 @@ class GreyEmbedder:
         return normalize(self.network(face * 2 - 1))
 
 
-class RenderedFaceEmbedder:
-    """The suite's own recogniser, trained on rendered identities; takes whole aligned faces."""
+class OwnEmbedder:
+    """A recogniser that this suite has trained; takes whole aligned faces."""
 
-    key = "rendered"
-
-    def __init__(self, network: nn.Module) -> None:
+    def __init__(self, key: str, network: nn.Module) -> None:
+        self.key = key
         self._network = network.eval()
 
     @torch.inference_mode()
@@ -132,13 +133,22 @@ def _arcface_irse50() -> nn.Module:
     return Backbone(num_layers=50, drop_ratio=0.6, mode="ir_se")
 
 
-def _rendered_recogniser(context: BuildContext) -> tuple[nn.Module, str]:
-    assert context.rendered_recogniser is not None
-    return context.rendered_recogniser
+def _own(
+    key: str, source: str, trained: Callable[[BuildContext], tuple[nn.Module, str] | None], lacking: str
+) -> Recogniser:
+    """A network that this suite trains; `lacking` says why a context has none."""
 
+    def found(context: BuildContext) -> tuple[nn.Module, str]:
+        network = trained(context)
+        assert network is not None
+        return network
 
-def _rendered_missing(context: BuildContext) -> list[str]:
-    return [] if context.rendered_recogniser else ["it recognises rendered faces only, and these are others"]
+    return Recogniser(
+        source,
+        lambda context: [lacking] if trained(context) is None else [],
+        lambda context: OwnEmbedder(key, found(context)[0].to(context.device)),
+        lambda context: found(context)[1],
+    )
 
 
 def _dlib_missing(context: BuildContext) -> list[str]:
@@ -151,11 +161,17 @@ def _dlib(context: BuildContext) -> Extractor:
 
 
 RECOGNISERS = {
-    "rendered": Recogniser(
+    "rendered": _own(
+        "rendered",
         "this suite's recogniser of rendered faces",
-        _rendered_missing,
-        lambda context: RenderedFaceEmbedder(_rendered_recogniser(context)[0].to(context.device)),
-        lambda context: _rendered_recogniser(context)[1],
+        lambda context: context.rendered_recogniser,
+        "it recognises rendered faces only, and these are others",
+    ),
+    GUIDE: _own(
+        GUIDE,
+        "the recogniser of this suite that guided",
+        lambda context: context.guide_recogniser,
+        "no recogniser of this suite guides what is measured",
     ),
     "arcface_irse50": _published(
         "arcface_ir_se50",

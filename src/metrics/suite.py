@@ -1,7 +1,7 @@
 """The metrics of an evaluation, fed batch by batch, alone or as one of several processes."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -13,6 +13,7 @@ from src.metrics.definition import MetricDefinition, View
 from src.metrics.face_batch import FaceBatch, FeatureStore, Landmarks
 from src.metrics.float32 import float32_convolutions
 from src.metrics.metric import DerivedMetric, FaceMetric, Metric, SetMetric
+from src.settings.metric_roles import role_under
 
 Levels = UInt8[Tensor, "b 3 h w"]
 
@@ -59,9 +60,12 @@ class MetricSuite:
         """Every definition by id, in the order of the tables."""
         return {definition.id: definition for metric in self.metrics for definition in metric.definitions}
 
-    def primary_id(self, role: str) -> str | None:
-        """The metric that stands for a role: the first of that role."""
-        return next((name for name, definition in self.definitions.items() if definition.role == role), None)
+    def primary_id(self, role: str, guides: Collection[str] = ()) -> str | None:
+        """The metric that stands for a role: the first of that role, where the networks with the SHA-256 `guides` guided."""
+        roles = {
+            name: role_under(guides, found.role, found.extractor_sha256) for name, found in self.definitions.items()
+        }
+        return next((name for name, played in roles.items() if played == role), None)
 
     def evaluator(self, benchmark: str) -> "SuiteEvaluator":
         """An empty evaluator; evaluators of the same `benchmark` (its hash) share the work on its own images."""

@@ -1,22 +1,22 @@
 """Chooses the features that CodeFormer++ compares faces in, from the weights at hand."""
 
+from collections.abc import Callable
+
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from src.checkpoints.catalogue import find_weights, load_weights
 from src.losses.identity import IdentityLoss
 from src.metric_learning.feature_space import FeatureSpace, IdentitySpace, PixelSpace, StLpipsSpace, Vgg19Space
-from src.metrics.identity_loss import build_identity_loss
 from src.metrics.perceptual_network import load_st_lpips
-from src.networks.recogniser import Recogniser
 from src.networks.vgg19_features import load_vgg19_features
 from src.settings.errors import UserError
 
 
-def build_feature_space(kind: str, weights_dir: str | None, rendered: Recogniser | None) -> FeatureSpace:
+def build_feature_space(kind: str, weights_dir: str | None, guide: Callable[[], IdentityLoss]) -> FeatureSpace:
     """The named features; `auto` takes vgg19 where its weights are found, else the stand-in st_lpips.
 
-    `rendered` is the recogniser of rendered faces, which `identity` takes for them.
+    `guide` gives the loss whose embeddings `identity` takes; it is not asked for others.
 
     Raises:
         UserError: the weights are missing.
@@ -26,7 +26,7 @@ def build_feature_space(kind: str, weights_dir: str | None, rendered: Recogniser
     if kind == "pixels":
         return PixelSpace()
     if kind == "identity":
-        return IdentitySpace(_Embedding(build_identity_loss(weights_dir, rendered)))
+        return IdentitySpace(_Embedding(guide()))
     if kind == "st_lpips":
         return StLpipsSpace(load_st_lpips(weights_dir))
     return Vgg19Space(load_vgg19_features(load_weights("vgg19", weights_dir)))

@@ -69,12 +69,12 @@ def test_the_pixel_error_is_the_mean_ratio_of_errors(records: list[StoredRecord]
         restored = one(start=point.at, **DDIM)
         pixel = point.values["pixel_error"]
         assert pixel.value == pytest.approx(mean_ratio(restored, alone))
-        assert (pixel.backbone, pixel.direction) == (1.0, "lower")
+        assert (pixel.reference, pixel.direction) == (1.0, "lower")
         low, high = pixel.bounds
         assert low < pixel.value < high
         columns = [entry.per_image()["st_lpips"].to_numpy() for entry in (restored, alone)]
         lpips = point.values["perceptual"]
-        assert (lpips.value, lpips.backbone) == pytest.approx([column.mean() for column in columns])
+        assert (lpips.value, lpips.reference) == pytest.approx([column.mean() for column in columns])
         assert lpips.change.mean == pytest.approx((columns[0] - columns[1]).mean())
         far = point.values["distribution"]
         assert (far.value, far.change, far.bounds, far.sign) == (
@@ -123,7 +123,7 @@ def test_a_face_that_one_of_both_failed_on_is_left_out(make: MakeRecord) -> None
     tables = [stored.per_image().drop(index=[0, 1])["id/cos_mobilefacenet"] for stored in records[:2]]
     found = line.points[0].values["identity"]
     assert found.change.n == 62
-    assert (found.value, found.backbone) == pytest.approx((tables[1].mean(), tables[0].mean()))
+    assert (found.value, found.reference) == pytest.approx((tables[1].mean(), tables[0].mean()))
 
 
 def test_without_the_backbone_alone_or_a_second_start_there_is_no_line(records: list[StoredRecord]) -> None:

@@ -315,3 +315,15 @@ def test_the_loss_with_vgg_has_a_finite_gradient(lpips_trunks: Path) -> None:
         (gradient,) = torch.autograd.grad(loss(restored, torch.ones(1, 3, 32, 32)), restored)
         assert gradient.isfinite().all()
         assert gradient.any()
+
+
+def test_the_guide_is_measured_where_it_guides_and_not_missed_elsewhere(nothing: None) -> None:
+    settings = settings_of("auto", measure=["psnr", "id_guide"], leave_out=[], strict=True)
+    without = build_suite(settings, FACES, context_of(None))
+    assert list(without.definitions) == ["psnr"]
+    assert without.missing == {}
+    assert missing_metrics(settings, context_of(None)) == {}
+    guided = build_suite(settings, FACES, replace(context_of(None), guide_recogniser=(nn.Flatten(), "cd" * 32)))
+    assert list(guided.definitions) == ["psnr", "id_guide", "id_guide_degrees"]
+    assert guided.primary_id("identity") is None
+    assert summary_line(guided) == "metrics: psnr, identity_guide id_guide"

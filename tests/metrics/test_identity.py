@@ -1,5 +1,7 @@
 """Alignment of faces, and angles between their embeddings."""
 
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
@@ -158,9 +160,9 @@ def test_equal_and_opposite_embeddings_stay_inside_the_clamp() -> None:
 class Convolution(torch.nn.Module):
     """A recogniser of random weights."""
 
-    def __init__(self) -> None:
+    def __init__(self, seed: int = 0) -> None:
         super().__init__()
-        torch.manual_seed(0)
+        torch.manual_seed(seed)
         self.layers = torch.nn.Sequential(
             torch.nn.Conv2d(3, 8, 5, 4), torch.nn.Tanh(), torch.nn.Flatten(), torch.nn.Linear(8 * 7 * 7, 6)
         )
@@ -187,7 +189,7 @@ def test_a_kind_names_its_recogniser_and_what_it_looks_at() -> None:
     assert {d.extractor_sha256 for d in definitions} == {"ab" * 32}
     without = BuildContext(None, torch.device("cpu"))
     assert IdentityKind("rendered").missing(without) == ["it recognises rendered faces only, and these are others"]
-    with pytest.raises(ValueError, match="recogniser 'sphereface' is not one of rendered, arcface_irse50"):
+    with pytest.raises(ValueError, match="recogniser 'sphereface' is not one of rendered, guide, arcface_irse50"):
         IdentityKind("sphereface")
 
 
@@ -203,3 +205,28 @@ def test_identity_is_in_float32_under_autocast() -> None:
         values.append(evaluator.compute().per_image["id_x"])
     np.testing.assert_array_equal(values[0], values[1])
     assert (values[0] < 0.999).all()
+
+
+def test_the_guide_shows_what_it_sees_and_never_stands_for_identity() -> None:
+    """Beside the judge in one suite: other roles, other features, and a hash of its own."""
+    context = replace(rendered_context(), guide_recogniser=(Convolution(seed=1), "cd" * 32))
+    judge, guide = (IdentityKind(name).build(f"id_{name}", context) for name in ("rendered", "guide"))
+    assert [(d.id, d.role, d.extractor_sha256) for d in guide.definitions] == [
+        ("id_guide", "identity_guide", "cd" * 32),
+        ("id_guide_degrees", "identity_guide_degrees", "cd" * 32),
+    ]
+    roles = [IdentityDropKind("guide"), IdentityToInputKind("guide")]
+    assert [kind.build("x", context).definitions[0].role for kind in roles] == [
+        "identity_guide_drop",
+        "identity_guide_to_input",
+    ]
+    suite = MetricSuite([guide, judge], torch.device("cpu"))
+    assert suite.primary_id("identity") == "id_rendered"
+    assert suite.primary_id("identity", guides={"ab" * 32}) is None
+    assert suite.primary_id("identity_guide", guides={"ab" * 32}) == "id_guide"
+    evaluator = suite.evaluator("benchmark")
+    restored, truth = torch.randint(0, 256, (2, 2, 3, 32, 32), dtype=torch.uint8)
+    evaluator.update([0, 1], restored, truth)
+    values = evaluator.compute().per_image
+    assert (values["id_guide"] != values["id_rendered"]).all()
+    assert IdentityKind("guide").missing(rendered_context()) == ["no recogniser of this suite guides what is measured"]

@@ -16,7 +16,7 @@ from src.metrics.arcface_alignment import align
 from src.metrics.face_batch import Extractor
 from src.metrics.identity import cosine
 from src.metrics.kind import BuildContext
-from src.metrics.recognisers import RECOGNISERS, AlignedEmbedder, GreyEmbedder, RenderedFaceEmbedder
+from src.metrics.recognisers import RECOGNISERS, AlignedEmbedder, GreyEmbedder, OwnEmbedder
 from src.metrics.verification import area_under_curve
 from src.networks.adaface_ir101 import AdaFaceIr101
 from src.networks.arcface_resnet18 import ArcFaceResNet18
@@ -108,7 +108,7 @@ def test_aligned_recognisers_get_112_pixels_in_their_order_of_colours(is_bgr: bo
 
 
 def test_the_rendered_recogniser_gets_the_network_range() -> None:
-    measured = RenderedFaceEmbedder(Means())(COLOUR.expand(1, 3, 4, 4), None)
+    measured = OwnEmbedder("rendered", Means())(COLOUR.expand(1, 3, 4, 4), None)
     torch.testing.assert_close(measured, torch.tensor([[-1.0, 0.0, 1.0]]) / 2**0.5)
 
 
