@@ -3,102 +3,26 @@
 from dataclasses import asdict
 from pathlib import Path
 
-import torch
-from pytorch_lightning.core.optimizer import LightningOptimizer
-from torch import Tensor
-from torch.optim import Optimizer
-
 from src.checkpoints.network_file import save_network
 from src.losses.perceptual import PerceptualLoss
-from src.networks.codebook_health import CodebookHealth, histogram, restart_dead_codes
 from src.networks.discriminator import PatchDiscriminator
 from src.networks.vq_autoencoder import VqAutoencoder
 from src.settings.scale import ScaleSettings
 from src.settings.stages import VqganSettings
-from src.stages.frozen import Frozen
-from src.stages.image_objective import discriminator_loss, image_objective
-from src.stages.stage import Batch, Stage
-from src.stages.weight_average import WeightAverage
+from src.stages.autoencoder import AutoencoderStage
 
 
-class VqganStage(Stage):
-    """Trains encoder, codebook and generator on clean faces."""
+class VqganStage(AutoencoderStage[VqAutoencoder, VqganSettings]):
+    """Trains the autoencoder whose codes the later stages of CodeFormer predict."""
 
     kind = "vqgan"
 
     def __init__(
         self, settings: VqganSettings, scale: ScaleSettings, *, perceptual: PerceptualLoss | None, seed: int
     ) -> None:
-        super().__init__(settings.training, seed)
-        self.settings, self.scale = settings, scale
-        self.network = VqAutoencoder(scale.autoencoder)
-        self.discriminator = PatchDiscriminator(scale.discriminator)
-        self.average = WeightAverage(self.network, settings.training.ema_decay)
-        self.health = CodebookHealth(scale.autoencoder.codebook_size, settings.codebook.window)
-        self.perceptual = None if perceptual is None else Frozen(perceptual)
-
-    def configure_optimizers(self) -> list[Optimizer]:
-        """Adam for the autoencoder, Adam for the discriminator."""
-        return [self.adam(self.network.parameters()), self.adam(self.discriminator.parameters())]
-
-    @property
-    def is_adversarial(self) -> bool:
-        """True from the iteration after `adversarial_start`."""
-        losses = self.settings.losses
-        return losses.adversarial > 0 and self.iteration > losses.adversarial_start
-
-    def step(self, batch: Batch) -> dict[str, Tensor]:
-        """Generator step, weight average, discriminator step."""
-        generator, critic = self.two_optimizers()
-        faces = batch["hq"]
-        with self.toggled_optimizer(generator):
-            image, terms = self._generator_step(generator, faces)
-        self.average.update(self.network)
-        if self.is_adversarial:
-            with self.toggled_optimizer(critic):
-                objective = discriminator_loss(self.discriminator, faces, image)
-                self.guard(objective.terms)
-                self.descend(critic, objective.surrogate)
-            terms |= objective.terms
-        return terms
-
-    def _generator_step(self, optimizer: LightningOptimizer, faces: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
-        codebook = self.settings.codebook
-        out = self.network(faces, beta=codebook.beta)
-        objective = image_objective(
-            out.image,
-            faces,
-            settings=self.settings.losses,
-            perceptual=self.perceptual.network if self.perceptual else None,
-            discriminator=self.discriminator if self.is_adversarial else None,
-            adaptive_layer=self.network.last_layer,
-        )
-        terms = objective.terms | {"codebook": out.codebook_loss.detach()}
-        self.guard(terms)
-        self.descend(optimizer, objective.surrogate + codebook.weight * out.codebook_loss)
-        return out.image.detach(), terms | self._care_for_codebook(out.codes, out.latent)
-
-    @torch.no_grad()
-    def _care_for_codebook(self, codes: Tensor, latent: Tensor) -> dict[str, Tensor]:
-        counts = histogram(codes, self.scale.autoencoder.codebook_size)
-        self.health.update(self.trainer.strategy.reduce(counts, reduce_op="sum"))
-        terms = {"codebook_usage": self.health.usage(), "codebook_perplexity": self.health.perplexity()}
-        every = self.settings.codebook.restart_every
-        if every and self.iteration % every == 0 and self.iteration < self.training_settings.iterations // 2:
-            self._restart(latent)
-        return terms
-
-    def _restart(self, latent: Tensor) -> None:
-        # Every rank must write the same entries: all draw from the latents of rank 0 with one seed.
-        shared = self.trainer.strategy.broadcast(latent)
-        generator = torch.Generator().manual_seed(self.seed * 1_000_003 + self.iteration)
-        if restart_dead_codes(self.network.quantize, self.health.dead(), shared, generator):
-            self.health.reset()
-
-    @torch.no_grad()
-    def preview(self, batch: Batch) -> dict[str, Tensor]:
-        """The face and its reconstruction."""
-        return {"face": batch["hq"], "reconstruction": self.average.network(batch["hq"]).image}
+        networks = VqAutoencoder(scale.autoencoder), PatchDiscriminator(scale.discriminator)
+        super().__init__(settings, *networks, perceptual=perceptual, seed=seed)
+        self.scale = scale
 
     def save_weights(self, folder: Path, facts: dict[str, str]) -> dict[str, str]:
         """The averaged autoencoder, and the discriminator that stage III starts from."""

@@ -31,8 +31,12 @@ from src.stages.stage import Batch, Stage
 from src.stages.texture_fusion import FusionLosses, FusionUpstream, TextureFusionStage
 from src.stages.vqgan import VqganStage
 
+TESTED_APART = ("latent_vqgan", "latent_encoder", "latent_score", "identity_recovery", "latent_mask")
+"""Stages of CLR-Face, which `small_latent` and `small_clr_face` build."""
+TRAINED_HERE = [stage for stage in STAGES if stage not in TESTED_APART]
+"""Stages that `small_stage` builds."""
 VARIANTS = {
-    **{stage: (stage,) for stage in STAGES},
+    **{stage: (stage,) for stage in TRAINED_HERE},
     "importance": (
         "diffusion_prior",
         "diffusion_prior.timestep_sampling=importance",
@@ -66,6 +70,8 @@ OVERRIDES = [
     "scale.discriminator.layers=2",
     "scale.recogniser.width=8",
     "scale.recogniser.input_size=32",
+    "scale.mobile_recogniser.width=8",
+    "scale.mobile_recogniser.input_size=32",
     "scale.landmark_detector.width=8",
     "scale.landmark_detector.input_size=32",
     "scale.diffusion_unet.width=8",
@@ -149,8 +155,8 @@ class RandomTruth:
 
 
 def small_config(variant: str, iterations: int = 6, *changes: str) -> TrainConfig:
-    """Configuration of one of `VARIANTS` that trains for `iterations` small batches."""
-    stage, *own = VARIANTS[variant]
+    """Configuration of one of `VARIANTS`, or of any stage, that trains for `iterations` small batches."""
+    stage, *own = VARIANTS.get(variant, (variant,))
     lengths = [f"{name}.training.iterations={iterations}" for name in STAGES]
     return compose_train([*OVERRIDES, *lengths, f"stage={stage}", *own, *changes])
 
@@ -164,8 +170,8 @@ def small_stage(config: TrainConfig) -> Stage:
     vqgan = VqAutoencoder(scale.autoencoder)
     if config.stage == "vqgan":
         return VqganStage(config.vqgan, scale, perceptual=None, seed=0)
-    if config.stage == "recogniser":
-        return RecogniserStage(config.recogniser, scale, identities=4, seed=0)
+    if config.stage in ("recogniser", "guide_recogniser"):
+        return RecogniserStage(getattr(config, config.stage), scale, identities=4, seed=0)
     if config.stage == "landmark_detector":
         return LandmarkDetectorStage(config.landmark_detector, scale, seed=0)
     if config.stage == "diffusion_prior":

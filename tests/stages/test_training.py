@@ -11,7 +11,7 @@ import torch
 
 from src.stages.stage import NotFiniteError, Stage
 from tests.stages.small import (
-    STAGES,
+    TRAINED_HERE,
     VARIANTS,
     RandomFaces,
     Terms,
@@ -61,7 +61,7 @@ def test_resumed_training_equals_the_uninterrupted_one_bit_for_bit(name: str, tm
     assert equal(whole.state_dict(), resumed.state_dict())
 
 
-@pytest.mark.parametrize("name", STAGES)
+@pytest.mark.parametrize("name", TRAINED_HERE)
 def test_average_differs_from_start_and_live_weights_and_survives_saving(name: str, tmp_path: Path) -> None:
     config = small_config(name, iterations=3)
     stage = small_stage(config)
@@ -103,7 +103,7 @@ def test_frozen_networks_keep_their_weights_and_modes(name: str, tmp_path: Path)
     assert not stage.average.network.training
 
 
-@pytest.mark.parametrize("name", STAGES)
+@pytest.mark.parametrize("name", TRAINED_HERE)
 def test_a_loss_that_is_not_finite_stops_the_training_and_is_named(name: str, tmp_path: Path) -> None:
     config = small_config(name)
     stage = small_stage(config)
