@@ -59,8 +59,10 @@ def restore(config: RestoreConfig) -> int:
     from src.photos.build import build_restoration
     from src.photos.summary import Summary
     from src.restorers.chosen import ChosenRestorer
+    from src.restorers.published_guide import with_published_guide
 
-    built = build_restoration(config, ChosenRestorer(config.restorer, files))
+    chosen = ChosenRestorer(config.restorer, with_published_guide(files, config.weights_dir))
+    built = build_restoration(config, chosen)
     print(f"{built.restorer.name} on {built.setting}", file=sys.stderr)
     summary = Summary(Path(config.output).expanduser())
     start = time.perf_counter()

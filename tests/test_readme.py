@@ -16,11 +16,14 @@ from src.photos.check import check_settings
 from tests.commands.restore_settings import restore_config
 from tests.photos.group_photo import GroupPhoto
 from tests.stages.small import OVERRIDES, STAGES
+from tests.stages.small_clr_face import REFINEMENT_OVERRIDES
+from tests.stages.small_latent import LATENT_OVERRIDES
 
 README = Path(__file__).resolve().parents[1] / "README.md"
 ARM_KEYS = ("cft.fused_sizes", "cft.training_fidelity", "cft.phases")
 SMALL = [
     *(text for text in OVERRIDES if not text.startswith(ARM_KEYS)),
+    *(text for text in (*LATENT_OVERRIDES, *REFINEMENT_OVERRIDES) if "f4.image_size" not in text),
     "scale.feature_transformation.all_sizes=[16]",
     "scale.feature_transformation.coarse_sizes=[16]",
     *(f"{stage}.training.iterations=2" for stage in STAGES),
@@ -43,8 +46,21 @@ FEWER_ARMS = {
     "registration_sweep": "unregistered,velocity",
     "metric_learning_ablation": "no_metric_learning,info_nce",
     "compare_codeformer_plus_plus": "all_fixed,moving_least_squares",
+    "latent_size_study": "latent_f4,latent_f8",
+    "compare": "swinir,clr_face",
 }
 """Of sweeps with many: all of them are composed and checked elsewhere."""
+FEWER_SETTINGS = [
+    "evaluation.clr_face.starts.start=[0.4,1.0]",
+    "evaluation.clr_face.solvers.solver=[heun]",
+    "evaluation.clr_face.guided.scale=[0.0,0.3]",
+    "evaluation.clr_face.masks.mask=[random,edges]",
+    *(
+        f"evaluation.clr_face.{grid}.steps=[2]"
+        for grid in ("starts", "solvers", "guided", "masks", "targets", "gradients")
+    ),
+]
+"""Of CLR-Face's sweep."""
 POPULATION = [word for word in SMALL if word.startswith(("data.", "benchmark."))]
 EVALUATED = ["metrics.bootstrap_resamples=200", "logger=none"]
 
@@ -132,6 +148,7 @@ def localised(line: str, place: Path) -> list[str]:
         words += [f"arm={arms}" for experiment, arms in FEWER_ARMS.items() if f"+experiment={experiment}" in words]
         if "+experiment=compare_codeformer_difface" in words:
             words.append("evaluation.difface.published.steps=[2]")
+        words += FEWER_SETTINGS if "+experiment=clr_face_sweep" in words else []
     words = [
         word.replace("=runs/", f"={place}/runs/")
         .replace("=photos", f"={place}/photos")

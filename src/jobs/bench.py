@@ -1,5 +1,6 @@
 """What every subject of an evaluation shares: faces, metrics and the severity of each face."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,8 +17,9 @@ from src.metrics.suite import MetricSuite
 from src.settings.commands import MetricsSettings
 from src.settings.data import BenchmarkSettings, DataSettings
 from src.settings.errors import UserError
+from src.settings.metric_roles import GUIDE_ROLE
 
-HEADLINE_ROLES = ("perceptual", "distribution", "identity", "landmarks", "no_reference")
+HEADLINE_ROLES = ("perceptual", "distribution", "identity", GUIDE_ROLE, "landmarks", "no_reference")
 
 
 @dataclass(frozen=True)
@@ -50,9 +52,16 @@ class RenderedNetworks:
 
 
 def metric_context(
-    settings: MetricsSettings, device: torch.device, cache: Path, rendered: RenderedNetworks | None = None
+    settings: MetricsSettings,
+    device: torch.device,
+    cache: Path,
+    rendered: RenderedNetworks | None = None,
+    guide: tuple[nn.Module, str] | None = None,
 ) -> BuildContext:
-    """Where metrics find weights and keep statistics; `rendered` where the faces are."""
+    """Where metrics find weights and keep statistics; `rendered` where the faces are.
+
+    `guide` is the recogniser of this suite that guides what is measured, with the SHA-256 of its file.
+    """
     known = rendered or RenderedNetworks()
     return BuildContext(
         settings.weights_dir,
@@ -61,6 +70,7 @@ def metric_context(
         known.recogniser,
         settings.fetch,
         landmark_detector=known.landmark_detector,
+        guide_recogniser=guide,
     )
 
 
@@ -79,9 +89,9 @@ def refuse_missing(settings: MetricsSettings, context: BuildContext) -> None:
         raise UserError(strict_sentence(missing))
 
 
-def summary_line(suite: MetricSuite) -> str:
-    """What is measured, what stands in, and how many metrics are missing."""
-    chosen = {role: suite.primary_id(role) for role in HEADLINE_ROLES}
+def summary_line(suite: MetricSuite, guides: Collection[str] = ()) -> str:
+    """What is measured where networks with the SHA-256 `guides` guide, what stands in, and how many metrics are missing."""
+    chosen = {role: suite.primary_id(role, guides) for role in HEADLINE_ROLES}
     shown = [f"{role} {name}" for role, name in chosen.items() if name]
     plain = [name for name in ("psnr", "ssim") if name in suite.definitions]
     stand_ins = f"; stand-ins: {', '.join(sorted(suite.stand_ins))}" if suite.stand_ins else ""

@@ -1,5 +1,6 @@
 """The stages of CodeFormer++, with everything that they build on."""
 
+from functools import partial
 from pathlib import Path
 
 from torch import nn
@@ -7,14 +8,14 @@ from torch import nn
 from src.checkpoints.catalogue import find_weights, verified_weights
 from src.checkpoints.network_file import load_network
 from src.config.stage_order import is_rendered, uses_landmarks
+from src.jobs.guiding_recogniser import guiding_recogniser
 from src.jobs.ranks import training_device
 from src.jobs.upstream import Upstreams
+from src.losses.identity import IdentityLoss
 from src.losses.image_similarity import Features
 from src.losses.perceptual import PerceptualLoss
 from src.metrics.face_landmarks import DetectedLandmarks, LandmarkFinder, MtcnnLandmarks
-from src.metrics.identity_loss import build_identity_loss
 from src.metrics.texture_features import build_feature_space
-from src.networks import Recogniser
 from src.networks.codeformer import CodeFormer
 from src.networks.codeformer_branches import CodeFormerBranches
 from src.networks.landmark_detector import LandmarkDetector
@@ -114,28 +115,21 @@ def _files(config: TrainConfig, upstreams: Upstreams) -> dict[str, Path]:
 def _similarity_features(config: TrainConfig) -> Features | None:
     if config.registration.objective.similarity != "feature_cosine":
         return None
-    return build_feature_space("auto", config.metrics.weights_dir, None)
+    return build_feature_space("auto", config.metrics.weights_dir, _no_guide)
+
+
+def _no_guide() -> IdentityLoss:
+    raise AssertionError("the features of a similarity are those of a picture, not of a person")
 
 
 def _fusion_losses(config: TrainConfig, upstreams: Upstreams, perceptual: PerceptualLoss | None) -> FusionLosses:
-    fusion, weights_dir = config.texture_fusion, config.metrics.weights_dir
-    learning = fusion.metric_learning
-    needs_recogniser = fusion.identity > 0 or (learning.weight > 0 and learning.features == "identity")
-    rendered = rendered_recogniser(config, upstreams) if needs_recogniser else None
-    identity = build_identity_loss(weights_dir, rendered) if fusion.identity > 0 else None
+    fusion, learning = config.texture_fusion, config.texture_fusion.metric_learning
+    guide = partial(guiding_recogniser, config, upstreams)
+    identity = guide() if fusion.identity > 0 else None
     if learning.weight == 0:
         return FusionLosses(perceptual, identity, None, None)
-    features = build_feature_space(learning.features, weights_dir, rendered)
+    features = build_feature_space(learning.features, config.metrics.weights_dir, guide)
     return FusionLosses(perceptual, identity, features, _masks(config))
-
-
-def rendered_recogniser(config: TrainConfig, upstreams: Upstreams) -> Recogniser | None:
-    """The recogniser of rendered faces, where they are; None for photographs."""
-    if not is_rendered(config):
-        return None
-    network = load_network(upstreams.of("recogniser").weights_file("recogniser")).network
-    assert isinstance(network, Recogniser)
-    return network
 
 
 def mask_source(config: TrainConfig) -> str:

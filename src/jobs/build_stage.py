@@ -2,7 +2,7 @@
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import TypeVar, cast
+from typing import Protocol, TypeVar, cast
 
 from torch import nn
 
@@ -10,6 +10,8 @@ from src.checkpoints.network_file import load_network
 from src.checkpoints.store import StoredRun
 from src.data.plan import Always, Clean, DegradationPlan, ImageOrCode, Share
 from src.data.source import FaceSource
+from src.jobs.build_clr_face import STAGES as CLR_FACE_STAGES
+from src.jobs.build_clr_face import build_clr_face_stage, learns_by_perception
 from src.jobs.build_codeformer_plus_plus import build_registration_stage, build_texture_fusion_stage
 from src.jobs.training_recipes import training_chains
 from src.jobs.upstream import Upstreams
@@ -17,15 +19,13 @@ from src.losses.perceptual import PerceptualLoss
 from src.metrics.perceptual_network import build_perceptual
 from src.networks import CodeFormer, PatchDiscriminator, VqAutoencoder
 from src.settings.commands import TrainConfig
-from src.settings.difface import RestorationBackboneSettings
 from src.settings.errors import UserError
-from src.settings.stages import ImageLossSettings
 from src.stages.cft import CftStage
 from src.stages.code_predictor import CodePredictorStage
 from src.stages.codeformer_weights import codeformer_sizes
 from src.stages.diffusion_prior import DiffusionPriorStage
 from src.stages.landmark_detector import LandmarkDetectorStage
-from src.stages.recogniser import RecogniserStage
+from src.stages.recogniser import RecogniserStage, refuse_unlabelled
 from src.stages.restoration_backbone import RestorationBackboneStage
 from src.stages.stage import Stage
 from src.stages.vqgan import VqganStage
@@ -33,16 +33,30 @@ from src.stages.vqgan import VqganStage
 Network = TypeVar("Network", bound=nn.Module)
 
 
+class HasPerceptual(Protocol):
+    """Settings with a perceptual distance."""
+
+    perceptual: float
+    perceptual_network: str
+
+
+ALWAYS_DEGRADED = (
+    *("code_predictor", "restoration_backbone", "registration", "texture_fusion"),
+    *("latent_encoder", "latent_score", "identity_recovery", "latent_mask"),
+)
+"""Stages whose every training face is degraded, by one recipe."""
+
+
 def degradation_plan(config: TrainConfig) -> DegradationPlan:
     """How the stage's training faces are degraded."""
     chains = training_chains(config)
-    if config.stage in ("code_predictor", "restoration_backbone", "registration", "texture_fusion"):
+    if config.stage in ALWAYS_DEGRADED:
         return Always(chains[0])
     if config.stage == "cft":
         cft = config.cft
         phases = cft.phases if cft.fused_sizes else [phase for phase in cft.phases if phase.image_every == 0]
         return ImageOrCode(phases or cft.phases, *chains)
-    if config.stage in ("recogniser", "landmark_detector"):
+    if config.stage in ("recogniser", "guide_recogniser", "landmark_detector"):
         return Share(chains[0], getattr(config, config.stage).degraded_share)
     return Clean()
 
@@ -56,8 +70,9 @@ def build_stage(config: TrainConfig, upstreams: Upstreams, source: FaceSource) -
     seed, scale = config.seed, config.scale
     if config.stage == "vqgan":
         return VqganStage(config.vqgan, scale, perceptual=_perceptual(config), seed=seed)
-    if config.stage == "recogniser":
-        return RecogniserStage(config.recogniser, scale, identities=source.identities, seed=seed)
+    if config.stage in ("recogniser", "guide_recogniser"):
+        refuse_unlabelled(source)
+        return RecogniserStage(getattr(config, config.stage), scale, identities=source.identities, seed=seed)
     if config.stage == "diffusion_prior":
         return DiffusionPriorStage(config.diffusion_prior, scale, seed=seed)
     if config.stage == "restoration_backbone":
@@ -68,6 +83,8 @@ def build_stage(config: TrainConfig, upstreams: Upstreams, source: FaceSource) -
         return build_registration_stage(config, upstreams)
     if config.stage == "texture_fusion":
         return build_texture_fusion_stage(config, upstreams, _perceptual(config))
+    if config.stage in CLR_FACE_STAGES:
+        return build_clr_face_stage(config, upstreams, _perceptual(config) if learns_by_perception(config) else None)
     return _codeformer_stage(config, upstreams)
 
 
@@ -89,11 +106,15 @@ def _codeformer_stage(config: TrainConfig, upstreams: Upstreams) -> Stage:
 
 
 def _perceptual(config: TrainConfig) -> PerceptualLoss | None:
-    of_stage: dict[str, ImageLossSettings | RestorationBackboneSettings] = {
+    of_stage: dict[str, HasPerceptual] = {
         "vqgan": config.vqgan.losses,
         "cft": config.cft.image_losses,
         "restoration_backbone": config.restoration_backbone,
         "texture_fusion": config.texture_fusion.losses,
+        "latent_vqgan": config.latent_vqgan.losses,
+        "latent_encoder": config.latent_encoder,
+        "identity_recovery": config.identity_recovery,
+        "latent_mask": config.latent_mask,
     }
     losses = of_stage[config.stage]
     return build_perceptual(losses.perceptual_network, config.metrics.weights_dir) if losses.perceptual > 0 else None

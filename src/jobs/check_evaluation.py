@@ -7,7 +7,7 @@ from typing import Any
 from src.config.rules import at_least, choice, seed, within
 from src.config.validate import metrics_problems, severity_problems
 from src.degradation.chain import recipe_problems
-from src.restorers.knobs import DRAWING, RESTORERS, foreign_settings
+from src.restorers.knobs import DIFFACE, DRAWING, RESTORERS, foreign_settings
 from src.restorers.locate import PUBLISHED, resolve_checkpoints
 from src.restorers.sampling import sampling_combinations
 from src.settings.commands import EvaluateConfig
@@ -64,11 +64,16 @@ def _problems(config: EvaluateConfig) -> Iterator[str]:
 
 
 def _sampling(config: EvaluateConfig) -> Iterator[str]:
-    if config.restorer in DRAWING:
-        try:
+    try:
+        if config.restorer in DIFFACE:
             sampling_combinations(config.sampling, config.restorer, [config.seed])
-        except UserError as error:
-            yield str(error)
+        elif config.restorer in DRAWING:
+            # Guidance knows its noising process, and so torch, which the mistakes of other methods need not wait for.
+            from src.restorers.latent_sampling import latent_sampling_combinations
+
+            latent_sampling_combinations(config.sampling, config.guidance, [config.seed])
+    except UserError as error:
+        yield str(error)
 
 
 def _files(config: EvaluateConfig) -> Iterator[str]:

@@ -27,10 +27,12 @@ from src.jobs.quiet import quieten
 from src.jobs.ranks import Ranks, joined_ranks, own_device
 from src.jobs.recording import command_line, named_primary, record_evaluation, study_folder
 from src.jobs.severity import severity_of
+from src.leaderboard.guides import guides_of
 from src.metrics.build import build_suite
 from src.metrics.kind import BuildContext
 from src.networks import Recogniser
 from src.restorers.device import torch_device
+from src.restorers.latent_sampling import GUIDANCE_KNOBS
 from src.restorers.locate import resolve_checkpoint
 from src.settings.commands import EvaluateConfig
 from src.settings.errors import UserError
@@ -55,12 +57,12 @@ def evaluate_job(config: EvaluateConfig, words: Sequence[str]) -> None:
     device = own_device(torch_device(config.device))
     with joined_ranks() as ranks:
         with ranks.first_one_first():
-            refuse_missing(config.metrics, _context(config, device, None))
+            refuse_missing(config.metrics, _context(config, device))
             candidate = Candidate(config, device)
             bench = _bench(config, candidate, device)
             _check_primary(config.metrics.primary, bench)
         if ranks.is_first:
-            print(summary_line(bench.suite), *_reasons(bench), sep="\n", flush=True)
+            print(summary_line(bench.suite, guides_of(candidate.weights)), *_reasons(bench), sep="\n", flush=True)
         subjects = [degraded_input(bench.benchmark, device)], candidate.evaluated(bench.benchmark)
         with _logged(config, bench.benchmark, ranks) as run:
             records, pictures = _measure(config, words, (s for group in subjects for s in group), bench, ranks)
@@ -68,7 +70,12 @@ def evaluate_job(config: EvaluateConfig, words: Sequence[str]) -> None:
                 _conclude(config, records, pictures, run)
 
 
-def _context(config: EvaluateConfig, device: torch.device, benchmark: Benchmark | None) -> BuildContext:
+def _context(
+    config: EvaluateConfig,
+    device: torch.device,
+    benchmark: Benchmark | None = None,
+    guide: tuple[nn.Module, str] | None = None,
+) -> BuildContext:
     rendered = RenderedNetworks()
     if benchmark is not None and all(map(is_rendered, benchmark.names)):
         recogniser, detector = (_measuring(config, kind) for kind in ("recogniser", "landmark_detector"))
@@ -76,7 +83,7 @@ def _context(config: EvaluateConfig, device: torch.device, benchmark: Benchmark 
         # The recogniser was trained on faces of one size; the detector finds its way in others.
         fits = recogniser[0].size.input_size == benchmark.size
         rendered = RenderedNetworks(recogniser if fits else None, detector)
-    return metric_context(config.metrics, device, _cache(config), rendered)
+    return metric_context(config.metrics, device, _cache(config), rendered, guide)
 
 
 def _measuring(config: EvaluateConfig, kind: str) -> tuple[nn.Module, str]:
@@ -90,7 +97,7 @@ def _cache(config: EvaluateConfig) -> Path:
 
 def _bench(config: EvaluateConfig, candidate: Candidate, device: torch.device) -> Bench:
     benchmark = _benchmark(config, candidate)
-    suite = build_suite(config.metrics, faces_of(benchmark), _context(config, device, benchmark))
+    suite = build_suite(config.metrics, faces_of(benchmark), _context(config, device, benchmark, candidate.guide))
     return Bench(benchmark, suite, severity_of(benchmark, config.severity))
 
 
@@ -233,13 +240,14 @@ def _record(
         licences=subject.licences,
         hardware=hardware() | {"python": sys.version.split()[0]},
     )
-    record = record_evaluation(folder, template, subject.method, evaluation, bench, config.metrics.bootstrap_resamples)
+    resamples, told = config.metrics.bootstrap_resamples, evaluation.diagnostics
+    record = record_evaluation(folder, template, subject.method, evaluation, bench, resamples, diagnostics=told)
     return StoredRecord(record, folder)
 
 
 def _identity(config: EvaluateConfig, subject: Evaluated) -> str:
-    """What all settings of one subject share, so that a curve over w or over start is of one network."""
-    varied = ("fidelity", "seed", "solver", "start", "steps", "eta")
+    """What all settings of one subject share, so that a curve over w, start or scale is of one network."""
+    varied = ("fidelity", "seed", "solver", "start", "steps", "eta", *GUIDANCE_KNOBS)
     knobs = {name: value for name, value in subject.method.knobs.items() if name not in varied}
     facts = {"method": subject.method.name, "weights": subject.weights, "knobs": knobs, "precision": config.precision}
     return _digest({"arm": subject.arm, "seed": config.seed, **facts})

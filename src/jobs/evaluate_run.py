@@ -9,6 +9,7 @@ from torch import nn
 
 from src.checkpoints.network_file import load_network
 from src.checkpoints.store import StoredRun
+from src.config.stage_order import has_trained_guide
 from src.data.benchmark import Benchmark
 from src.data.image_file import write_png
 from src.faces.grid import image_grid
@@ -19,6 +20,7 @@ from src.jobs.restorations import RestorerAtWork
 from src.jobs.severity import severity_of
 from src.jobs.subjects import Subject, Trained, record_stem, subjects
 from src.jobs.upstream import Upstreams, needs_landmark_detector, needs_recogniser
+from src.leaderboard.guides import guides_of
 from src.metrics.build import build_suite
 from src.metrics.suite import MetricSuite
 from src.settings.commands import TrainConfig
@@ -45,10 +47,11 @@ def load_benchmark(config: TrainConfig) -> Benchmark:
 
 
 def load_suite(config: TrainConfig, benchmark: Benchmark, upstreams: Upstreams, device: torch.device) -> MetricSuite:
-    """The configured metrics, with the networks of rendered faces where the faces are rendered."""
+    """The configured metrics, with the networks of rendered faces where the faces are, and with the guide if there is one."""
     wanted = {"recogniser": needs_recogniser(config), "landmark_detector": needs_landmark_detector(config)}
     networks = {name: _measuring(upstreams, name, device) for name, needed in wanted.items() if needed}
-    context = metric_context(config.metrics, device, cache_folder(config), RenderedNetworks(**networks))
+    guide = _measuring(upstreams, "guide_recogniser", device) if has_trained_guide(config, config.stage) else None
+    context = metric_context(config.metrics, device, cache_folder(config), RenderedNetworks(**networks), guide)
     return build_suite(config.metrics, faces_of(benchmark), context)
 
 
@@ -65,7 +68,7 @@ def evaluate_run(
     bench = Bench(
         benchmark, load_suite(config, benchmark, upstreams, device), severity_of(benchmark, config.evaluation.severity)
     )
-    print(summary_line(bench.suite), flush=True)
+    print(summary_line(bench.suite, guides_of(provenance.weights)), flush=True)
     template = bare_record(config, provenance)
     shown = range(min(config.evaluation.shown_faces, len(benchmark)))
     pictures: dict[str, dict[str, np.ndarray]] = {benchmark.names[i]: {"LQ": benchmark.lq[i]} for i in shown}
@@ -127,7 +130,7 @@ def _record(
         arm=subject.arm,
         baseline=subject.is_baseline,
         weights=subject.weights,
-        diagnostics=subject.diagnostics,
+        diagnostics=subject.diagnostics | evaluation.diagnostics,
     )
 
 

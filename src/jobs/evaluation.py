@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import torch
@@ -36,6 +36,8 @@ class Evaluation:
     """The faces of this process."""
     restored: Faces
     """Those faces, restored."""
+    diagnostics: dict[str, float] = field(default_factory=dict)
+    """How the method worked, means over all faces (`Record.diagnostics`)."""
 
     def pictures(self, indices: Sequence[int]) -> dict[int, Face]:
         """Restored faces by their place, in every process; all have to call it."""
@@ -70,7 +72,16 @@ def evaluate(
     spent = [seconds for part in ranks.gather(restorations.seconds) for seconds in part]
     per_image = float(np.median(spent)) if spent else None
     speed = len(benchmark) / elapsed
-    return Evaluation(result, per_image, speed, restorations.megabytes, ranks, share, restored)
+    told = _means(ranks.gather((len(share), restorations.diagnostics)))
+    return Evaluation(result, per_image, speed, restorations.megabytes, ranks, share, restored, told)
+
+
+def _means(parts: Sequence[tuple[int, dict[str, float]]]) -> dict[str, float]:
+    """Means over the faces of all processes, of which each told its own; one without faces told nothing."""
+    told = [(count, diagnostics) for count, diagnostics in parts if diagnostics]
+    faces = sum(count for count, _ in told)
+    names = told[0][1] if told else ()
+    return {name: sum(count * diagnostics[name] for count, diagnostics in told) / faces for name in names}
 
 
 def _measure(evaluator: SuiteEvaluator, indices: range, levels: torch.Tensor, benchmark: Benchmark) -> None:

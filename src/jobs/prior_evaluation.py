@@ -41,6 +41,7 @@ class SampledFaces:
     side: int
     device: torch.device
     seconds: list[float] = field(default_factory=list)
+    diagnostics: dict[str, float] = field(default_factory=dict)
     megabytes: None = None
 
     def batch(self, indices: Sequence[int]) -> UInt8[Tensor, "b 3 s s"]:

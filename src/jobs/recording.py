@@ -2,7 +2,7 @@
 
 import shlex
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -11,18 +11,19 @@ import numpy as np
 import pandas as pd
 
 from src.checkpoints.catalogue import licence_of
-from src.config.identity import STAGES_WITH_ARMS, effective_config
+from src.config.identity import arm_label, effective_config
 from src.data.benchmark import Benchmark
 from src.jobs.bench import Bench
 from src.jobs.evaluation import Evaluation
 from src.jobs.gallery import chosen_faces, write_gallery
 from src.jobs.severity import Severity
 from src.jobs.training_recipes import training_chains
+from src.leaderboard.guides import guides_of
 from src.metrics.statistics import bootstrap_mean
 from src.metrics.suite import MetricSuite, SuiteResult
 from src.restorers.base import Restorer
 from src.settings.commands import MetricsSettings, TrainConfig
-from src.settings.metric_roles import DEFAULT_PRIMARY, RECORDED_ROLES
+from src.settings.metric_roles import DEFAULT_PRIMARY, GUIDE_ROLE, RECORDED_ROLES
 from src.tracking.provenance import git_commit, hardware
 from src.tracking.records import (
     FACE_COLUMN,
@@ -60,11 +61,6 @@ def records_folder(config: TrainConfig) -> Path:
     return study_folder(config.run_store, config.study) / "records"
 
 
-def arm_name(config: TrainConfig) -> str:
-    """The arm of a stage that has arms, the stage's name otherwise."""
-    return config.label if config.stage in STAGES_WITH_ARMS else config.stage
-
-
 def command_line(module: str, overrides: Sequence[str]) -> str:
     """The command that repeats a run, without the place of the run store."""
     kept = [text for text in overrides if not text.startswith("run_store=")]
@@ -81,7 +77,7 @@ def bare_record(config: TrainConfig, provenance: Provenance) -> Record:
     commit, dirty = git_commit()
     return Record(
         study=config.study,
-        arm=arm_name(config),
+        arm=arm_label(config),
         stage=config.stage,
         run=provenance.run,
         identity=provenance.identity,
@@ -149,9 +145,9 @@ def benchmark_facts(benchmark: Benchmark) -> dict[str, Any]:
     return benchmark.facts() | {"n": len(benchmark)}
 
 
-def primary_roles(suite: MetricSuite) -> dict[str, str]:
-    """Role to the id of the metric that stands for it."""
-    chosen = {role: suite.primary_id(role) for role in RECORDED_ROLES}
+def primary_roles(suite: MetricSuite, guides: Collection[str]) -> dict[str, str]:
+    """Role to the id of the metric that stands for it; never identity to one whose network is among the SHA-256 `guides`."""
+    chosen = {role: suite.primary_id(role, guides) for role in (*RECORDED_ROLES, GUIDE_ROLE)}
     return {role: name for role, name in chosen.items() if name is not None}
 
 
@@ -180,12 +176,14 @@ def record_evaluation(
     resamples: int,
     **changes: Any,
 ) -> Record:
-    """Fill `record` with what was measured, apply `changes`, write it with the pictures of its gallery, and return it.
+    """Apply `changes` to `record`, fill it with what was measured, write it with the pictures of its gallery, return it.
 
     Every process of the evaluation has to call it; the first one writes.
     """
+    record = replace(record, **changes)
+    guides = guides_of(record.weights)
     result, knobs, benchmark, severity = evaluation.result, method.knobs, bench.benchmark, bench.severity
-    chosen = chosen_faces(result)
+    chosen = chosen_faces(result, guides)
     restored = evaluation.pictures(sorted(set(chosen[1].values())) if chosen else [])
     filled = replace(
         record,
@@ -195,15 +193,14 @@ def record_evaluation(
         knobs=knobs,
         benchmark=benchmark_facts(benchmark),
         metrics=metric_values(result, len(benchmark), resamples=resamples),
-        roles=primary_roles(bench.suite),
+        roles=primary_roles(bench.suite, guides),
         licences=record.licences | extractor_licences(result),
         missing=result.missing,
         severity={} if severity is None else severity.scale(),
         cost=_cost(method, evaluation),
-        **changes,
     )
     if evaluation.ranks.is_first:
-        filled = replace(filled, gallery=write_gallery(folder, result, benchmark, restored))
+        filled = replace(filled, gallery=write_gallery(folder, result, benchmark, restored, guides))
         write_record(folder, filled, per_image_table(benchmark, result, severity), overwrite=True)
     return filled
 

@@ -11,12 +11,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cosine_similarity
 
+from src.checkpoints.network_file import load_network
 from src.config.stage_order import is_rendered
 from src.data.benchmark import Benchmark
 from src.data.image_file import write_png
 from src.data.levels import to_levels, to_network
 from src.faces.field_picture import RegistrationPicture, registration_sheet
-from src.jobs.build_codeformer_plus_plus import landmark_finder, rendered_recogniser
+from src.jobs.build_codeformer_plus_plus import landmark_finder
 from src.jobs.restorations import channels_first
 from src.jobs.upstream import Upstreams
 from src.metrics.face_landmarks import LandmarkFinder, has_mtcnn
@@ -104,10 +105,12 @@ def judges_of(config: TrainConfig, upstreams: Upstreams, device: torch.device) -
     finder = landmark_finder(config, upstreams) if is_rendered(config) or has_mtcnn() else None
     if isinstance(finder, nn.Module):
         finder.to(device)
-    recogniser = rendered_recogniser(config, upstreams)
-    if recogniser is None and not has_guide(weights_dir):
+    if is_rendered(config):
+        recogniser = load_network(upstreams.of("recogniser").weights_file("recogniser")).network
+        return Judges(finder, build_identity_loss(weights_dir, recogniser).to(device).embed)
+    if not has_guide(weights_dir):
         return Judges(finder, None)
-    return Judges(finder, build_identity_loss(weights_dir, recogniser).to(device).embed)
+    return Judges(finder, build_identity_loss(weights_dir, None).to(device).embed)
 
 
 @torch.inference_mode()

@@ -15,7 +15,7 @@ from src.data.benchmark import Benchmark
 from src.data.image_file import IMAGE_SUFFIXES, read_rgb
 from src.data.levels import to_levels, to_network
 from src.jobs.peak_memory import MemoryGrowth
-from src.restorers.base import Restorer
+from src.restorers.base import Diagnosed, Restorer
 from src.settings.errors import UserError
 
 Faces = UInt8[np.ndarray, "n s s 3"]
@@ -33,6 +33,10 @@ class Restorations(Protocol):
     @property
     def megabytes(self) -> float | None:
         """Memory that restoring needs; None where it is not known."""
+
+    @property
+    def diagnostics(self) -> dict[str, float]:
+        """How the method worked, means over the faces so far; empty where it does not say."""
 
     def batch(self, indices: Sequence[int]) -> Levels:
         """The restored faces at these places."""
@@ -59,6 +63,11 @@ class RestorerAtWork:
             return None
         return self._restorer.parameters * 4 / 2**20 + float(np.median(self._growths))
 
+    @property
+    def diagnostics(self) -> dict[str, float]:
+        """What the restorer says."""
+        return self._restorer.diagnostics if isinstance(self._restorer, Diagnosed) else {}
+
     def batch(self, indices: Sequence[int]) -> Levels:
         """Restores the inputs at these places."""
         lq = channels_first(self._inputs[list(indices)]).to(self._device)
@@ -82,6 +91,7 @@ class ExternalFaces:
     size: int
     seconds: list[float] = field(default_factory=list)
     megabytes: None = None
+    diagnostics: dict[str, float] = field(default_factory=dict)
 
     def batch(self, indices: Sequence[int]) -> Levels:
         """Reads the files at these places.

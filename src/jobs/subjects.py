@@ -1,23 +1,17 @@
 """What the evaluation of a training measures: baselines, and the trained method at each of its settings."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from pathlib import Path
-
-import torch
 
 from src.checkpoints.network_file import load_network
-from src.checkpoints.store import StoredRun
-from src.config.identity import branch_settings, identity
-from src.data.benchmark import Benchmark
+from src.config.identity import arm_label, branch_settings, identity
+from src.jobs.clr_face_subjects import STAGES_OF_CLR_FACE, clr_face_subjects
 from src.jobs.difface_settings import sampling_settings
 from src.jobs.evaluated import INPUT, setting_name
-from src.jobs.recording import Provenance, arm_name, records_folder
+from src.jobs.recording import records_folder
 from src.jobs.registration_report import judges_of, of_system, report_of, write_sheet
-from src.jobs.restorations import Faces
-from src.jobs.upstream import Upstreams, needs_prior
+from src.jobs.subject import Subject, Trained, record_stem, suffix
+from src.jobs.upstream import needs_prior
 from src.networks import CodeFormer, VqAutoencoder
-from src.restorers.base import Restorer
 from src.restorers.build_codeformer_plus_plus import load_plus_plus
 from src.restorers.build_difface import build_backbone_restorer, build_difface
 from src.restorers.codeformer import CodeFormerRestorer
@@ -25,60 +19,22 @@ from src.restorers.codeformer_plus_plus import CodeFormerPlusPlusRestorer, branc
 from src.restorers.identity import IdentityRestorer
 from src.restorers.locate import companions
 from src.restorers.vqgan import VqganRestorer
-from src.settings.commands import TrainConfig
 
 AUTOENCODER = "autoencoder"
-
-
-@dataclass(frozen=True)
-class Subject:
-    """One thing to evaluate: a restorer, what it is fed with and where its record goes."""
-
-    arm: str
-    folder: str
-    restorer: Restorer
-    inputs: Faces
-    column: str
-    """Heading of its pictures."""
-    is_baseline: bool
-    weights: dict[str, str]
-    """SHA-256 of the networks at work."""
-    diagnostics: dict[str, float] = field(default_factory=dict)
-    """How the method worked (`Record.diagnostics`)."""
-
-
-@dataclass(frozen=True)
-class Trained:
-    """A finished training with what its evaluation needs."""
-
-    config: TrainConfig
-    run: StoredRun
-    upstreams: Upstreams
-    provenance: Provenance
-    benchmark: Benchmark
-    device: torch.device
 
 
 def subjects(trained: Trained) -> Iterator[Subject]:
     """The degraded input, then the baselines and the settings of the system that the stage belongs to."""
     config, benchmark = trained.config, trained.benchmark
-    yield Subject(INPUT, f"{INPUT}-{_suffix(config)}", IdentityRestorer(), benchmark.lq, INPUT, True, {})
+    yield Subject(INPUT, f"{INPUT}-{suffix(config)}", IdentityRestorer(), benchmark.lq, INPUT, True, {})
     if config.stage == "restoration_backbone":
         yield from _difface(trained)
     elif config.stage == "texture_fusion":
         yield from _codeformer_plus_plus(trained)
+    elif config.stage in STAGES_OF_CLR_FACE:
+        yield from clr_face_subjects(trained)
     else:
         yield from _codeformer(trained)
-
-
-def record_stem(config: TrainConfig) -> str:
-    """Folder of a run's records in its study: a new run of the same arm, scale, seed and benchmark replaces the old one's."""
-    return f"{arm_name(config)}-{_suffix(config)}-s{config.seed}"
-
-
-def _suffix(config: TrainConfig) -> str:
-    root = config.benchmark.root
-    return f"{config.scale.name}-{config.benchmark.degradation.name if root is None else Path(root).name}"
 
 
 def _codeformer(trained: Trained) -> Iterator[Subject]:
@@ -89,7 +45,7 @@ def _codeformer(trained: Trained) -> Iterator[Subject]:
     autoencoder = load_network(vqgan.weights_file("vqgan")).network.to(trained.device)
     assert isinstance(autoencoder, VqAutoencoder)
     weights = {"vqgan": vqgan.status.weights["vqgan"]}
-    stem = record_stem(config) if is_vqgan else f"{AUTOENCODER}-{_suffix(config)}"
+    stem = record_stem(config) if is_vqgan else f"{AUTOENCODER}-{suffix(config)}"
     if is_vqgan or benchmark.hq is not None:
         clean = benchmark.clean_faces()
         yield Subject(AUTOENCODER, stem, VqganRestorer(autoencoder), clean, "reconstruction", not is_vqgan, weights)
@@ -107,13 +63,13 @@ def _fidelities(trained: Trained) -> Iterator[Subject]:
     for fidelity in config.evaluation.fidelities if network.fused_sizes else [0.0]:
         restorer = CodeFormerRestorer(network, fidelity=fidelity, adain=adain)
         folder = f"{record_stem(config)}/w{fidelity:.2f}"
-        yield Subject(arm_name(config), folder, restorer, trained.benchmark.lq, f"w={fidelity:g}", False, weights)
+        yield Subject(arm_label(config), folder, restorer, trained.benchmark.lq, f"w={fidelity:g}", False, weights)
 
 
 def _difface(trained: Trained) -> Iterator[Subject]:
     """The backbone alone, then under the prior at every setting that the configuration names."""
     config, lq = trained.config, trained.benchmark.lq
-    arm, stem, weights = arm_name(config), record_stem(config), dict(trained.provenance.weights)
+    arm, stem, weights = arm_label(config), record_stem(config), dict(trained.provenance.weights)
     backbone = trained.run.weights_file("restoration_backbone")
     alone = build_backbone_restorer(backbone, trained.device)
     yield Subject(arm, f"{stem}/backbone", alone, lq, "backbone", False, weights)
@@ -139,7 +95,7 @@ def _codeformer_plus_plus(trained: Trained) -> Iterator[Subject]:
     }
     branches = identity(branch_settings(config), made_by)
     for baseline in branch_restorers(networks.branches):
-        name, folder = baseline.name, f"{baseline.name}-{_suffix(config)}-{branches}"
+        name, folder = baseline.name, f"{baseline.name}-{suffix(config)}-{branches}"
         yield Subject(name, folder, baseline, benchmark.lq, name, True, made_by)
     evaluation, weights = config.evaluation, dict(trained.provenance.weights)
     report = report_of(
@@ -152,5 +108,5 @@ def _codeformer_plus_plus(trained: Trained) -> Iterator[Subject]:
     )
     write_sheet(records_folder(config).parent / "images" / f"{record_stem(config)}-registration.png", report)
     restorer = CodeFormerPlusPlusRestorer(networks)
-    arm, folder = arm_name(config), f"{record_stem(config)}/fused"
+    arm, folder = arm_label(config), f"{record_stem(config)}/fused"
     yield Subject(arm, folder, restorer, benchmark.lq, "fused", False, weights, report.diagnostics)

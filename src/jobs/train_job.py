@@ -14,13 +14,13 @@ from pytorch_lightning.loggers import WandbLogger
 
 from src.checkpoints.files import atomic_path
 from src.checkpoints.store import RunStatus, RunStore, StoredRun, read_run, write_status
-from src.config.identity import STAGES_WITH_ARMS, effective_config, identity, run_name
+from src.config.identity import arm_label, effective_config, identity, run_name
 from src.data import build_source
+from src.data.damage import damage_policy
 from src.degradation.engine import degrade
 from src.jobs.bench import metric_context, refuse_missing
 from src.jobs.board import print_leaderboard
 from src.jobs.branch_store import branch_store
-from src.jobs.build_codeformer_plus_plus import mask_source
 from src.jobs.build_stage import build_stage
 from src.jobs.callbacks import (
     DenoisingCurve,
@@ -33,23 +33,23 @@ from src.jobs.callbacks import (
 from src.jobs.evaluate_run import Measured, cache_folder, evaluate_run
 from src.jobs.failures import clear_failure, write_failure
 from src.jobs.fit import build_trainer, fit, use_threads
+from src.jobs.guiding_recogniser import guide_sha256
+from src.jobs.latent_statistics import set_latent_statistics
 from src.jobs.prior_evaluation import evaluate_prior
 from src.jobs.processes import has_parent, train_upstream
 from src.jobs.quiet import quieten
 from src.jobs.ranks import training_device
 from src.jobs.recording import Provenance, command_line
+from src.jobs.recovery_evaluation import evaluate_recovered_embedding
 from src.jobs.registration_evaluation import evaluate_registration
 from src.jobs.restorations import Faces
+from src.jobs.stage_choices import CHOICES, choices
 from src.jobs.training_data import code_targets, training_data
-from src.jobs.upstream import MEASURED_BY_VERIFICATION, Upstreams, needed_stages
+from src.jobs.upstream import Upstreams, needed_stages, restores_nothing
 from src.jobs.verification import evaluate_landmark_detector, evaluate_recogniser
 from src.settings.commands import TrainConfig
-from src.stages.cft import CftStage
-from src.stages.registration import RegistrationStage
-from src.stages.restoration_backbone import RestorationBackboneStage
+from src.stages.latent_vqgan import LatentVqganStage
 from src.stages.stage import Stage
-from src.stages.texture_fusion import TextureFusionStage
-from src.stages.vqgan import VqganStage
 from src.tracking.provenance import git_commit, hardware
 from src.tracking.wandb_checkpoint import log_checkpoint
 from src.tracking.wandb_final import final_key
@@ -65,11 +65,14 @@ SYSTEM_OF_STAGE = {
     "landmark_detector": "landmark_detector",
     "registration": "codeformer_plus_plus",
     "texture_fusion": "codeformer_plus_plus",
+    "latent_vqgan": "clr_face",
+    "latent_encoder": "clr_face",
+    "latent_score": "clr_face",
+    "guide_recogniser": "recogniser",
+    "identity_recovery": "clr_face",
+    "latent_mask": "clr_face",
 }
 """W&B tag of a stage: the system that it is a part of."""
-
-CHOICES = ("perceptual_network", "metric_learning_features", "component_masks", "identity_network")
-"""Facts of a run that say what `auto` stood for."""
 
 
 def run_job(config: TrainConfig, overrides: list[str]) -> float | None:
@@ -104,11 +107,14 @@ def _run(config: TrainConfig, overrides: list[str]) -> None:
     status = RunStatus(config.stage, run_identity, name, "running", facts=facts)
     run = train(config, folder, status, upstreams, logger)
     if _is_first_rank():
-        _evaluate(config, run, upstreams, _provenance(run, ingredients, overrides), logger)
+        provenance = _provenance(run, ingredients, guide_sha256(config, upstreams), overrides)
+        _evaluate(config, run, upstreams, provenance, logger)
 
 
-def _provenance(run: StoredRun, ingredients: dict[str, str], overrides: list[str]) -> Provenance:
+def _provenance(run: StoredRun, ingredients: dict[str, str], guide: str | None, overrides: list[str]) -> Provenance:
     built_on = {f"upstream/{name}": digest for name, digest in ingredients.items() if name != "data"}
+    if guide is not None:
+        built_on["guide"] = guide
     chosen = {name: value for name, value in run.status.facts.items() if name in CHOICES}
     return Provenance(
         run.status.name,
@@ -144,6 +150,9 @@ def train(
         if _is_first_rank():
             write_status(folder, replace(status, state="failed"))
         raise
+    if isinstance(stage, LatentVqganStage):
+        faces, damage = config.latent_vqgan.statistics_faces, damage_policy(config.data.on_damaged)
+        set_latent_statistics(stage, source, faces, damage=damage, device=training_device(config.trainer))
     return _finish_training(config, folder, status, stage, data.skipped)
 
 
@@ -152,24 +161,10 @@ def _finish_training(config: TrainConfig, folder: Path, status: RunStatus, stage
         return StoredRun(folder, status)
     commit, dirty = git_commit()
     facts = status.facts | {"commit": commit, "dirty": dirty, "iteration": stage.iteration, "hardware": hardware()}
-    facts |= _choices(config, stage) | ({"skipped_images": skipped} if skipped else {})
+    facts |= choices(config, stage) | ({"skipped_images": skipped} if skipped else {})
     written = {"identity": status.identity, "stage": config.stage, "scale": config.scale.name, "commit": commit}
     weights = stage.save_weights(folder / "weights", written)
     return write_status(folder, replace(status, state="finished", weights=weights, facts=facts))
-
-
-def _choices(config: TrainConfig, stage: Stage) -> dict[str, str]:
-    """What was chosen automatically: networks of losses, and where masks come from."""
-    if isinstance(stage, RegistrationStage):
-        return {"similarity_features": getattr(stage.features, "name", "none")}
-    if not isinstance(stage, VqganStage | CftStage | RestorationBackboneStage | TextureFusionStage):
-        return {}
-    chosen = {"perceptual_network": stage.perceptual.network.name if stage.perceptual is not None else "none"}
-    if isinstance(stage, TextureFusionStage):
-        chosen["metric_learning_features"] = stage.features.name if stage.features is not None else "none"
-        chosen["component_masks"] = mask_source(config) if stage.masks is not None else "none"
-        chosen["identity_network"] = stage.identity_loss.name if stage.identity_loss is not None else "none"
-    return chosen
 
 
 def _prepare_folder(config: TrainConfig, folder: Path, status: RunStatus) -> None:
@@ -183,7 +178,7 @@ def _prepare_folder(config: TrainConfig, folder: Path, status: RunStatus) -> Non
 
 def _callbacks(config: TrainConfig, folder: Path) -> list[pl.Callback]:
     training, trainer = getattr(config, config.stage).training, config.trainer
-    title = f"{config.stage} {config.label}" if config.stage in STAGES_WITH_ARMS else config.stage
+    title = config.stage if arm_label(config) == config.stage else f"{config.stage} {config.label}"
     hq, lq = _shown_faces(config)
     shown: list[pl.Callback] = [FaceGrid(folder, hq, lq, trainer.images_every, training.iterations)]
     if config.stage == "diffusion_prior":
@@ -235,7 +230,7 @@ def _evaluate(
     config: TrainConfig, run: StoredRun, upstreams: Upstreams, provenance: Provenance, logger: WandbLogger | None
 ) -> None:
     device = training_device(config.trainer)
-    if config.stage in MEASURED_BY_VERIFICATION:
+    if restores_nothing(config):
         numbers = _verified(config, run, upstreams, device)
         if logger is not None:
             logger.experiment.summary.update({final_key(name): value for name, value in numbers.items()})
@@ -253,8 +248,10 @@ def _evaluate(
 
 def _verified(config: TrainConfig, run: StoredRun, upstreams: Upstreams, device: torch.device) -> dict[str, float]:
     """Numbers of a network that restores nothing."""
-    if config.stage == "recogniser":
+    if config.stage in ("recogniser", "guide_recogniser"):
         return evaluate_recogniser(config, run, device)
+    if config.stage == "identity_recovery":
+        return evaluate_recovered_embedding(config, run, upstreams, device)
     if config.stage == "landmark_detector":
         return evaluate_landmark_detector(config, run, device)
     if config.stage == "registration":

@@ -14,5 +14,10 @@ def training_chains(config: TrainConfig) -> list[Chain]:
         "landmark_detector": [config.landmark_detector.degradation],
         "registration": [config.branches.degradation],
         "texture_fusion": [config.branches.degradation],
+        "latent_encoder": [config.latent_encoder.degradation],
+        "latent_score": [config.latent_score.degradation],
+        "guide_recogniser": [config.guide_recogniser.degradation],
+        "identity_recovery": [config.identity_recovery.degradation],
+        "latent_mask": [config.latent_mask.degradation],
     }
     return [chain_of(recipe) for recipe in recipes.get(config.stage, [])]

@@ -10,7 +10,7 @@ from src.checkpoints.catalogue import licence_of
 from src.checkpoints.files import sha256_of
 from src.checkpoints.store import BUNDLED, RunStore, StoredRun, read_run
 from src.config.identity import SIZES_OF_STAGE, effective_config, identity
-from src.config.stage_order import is_rendered, upstream_of
+from src.config.stage_order import has_trained_guide, is_rendered, upstream_of
 from src.data import build_source
 from src.jobs.difface_settings import grids_of
 from src.restorers.locate import resolve_checkpoints
@@ -27,10 +27,15 @@ WEIGHTS_OF_STAGE = {
     "landmark_detector": "landmark_detector",
     "registration": "registration",
     "texture_fusion": "texture_fusion",
+    "latent_vqgan": "latent_autoencoder",
+    "latent_encoder": "latent_encoder",
+    "latent_score": "latent_score",
+    "guide_recogniser": "guide_recogniser",
+    "identity_recovery": "identity_recovery",
+    "latent_mask": "latent_mask",
 }
 """The network whose hash stands for a stage."""
-MEASURED_BY_VERIFICATION = ("recogniser", "diffusion_prior", "landmark_detector", "registration")
-"""Stages whose networks restore nothing, so that no benchmark can measure them."""
+_RESTORE_NOTHING = ("recogniser", "guide_recogniser", "diffusion_prior", "landmark_detector", "registration")
 
 RENDERED_LANDMARKS = "rendered68"
 """Landmarks of this suite's own detector, as definitions of metrics name them."""
@@ -57,10 +62,15 @@ def data_fingerprint(config: TrainConfig) -> str:
     return _fingerprints[key]
 
 
+def restores_nothing(config: TrainConfig) -> bool:
+    """Whether the stage's network makes no faces of faces, so that no benchmark can measure it."""
+    embeds = config.stage == "identity_recovery" and config.identity_recovery.output == "embedding"
+    return embeds or config.stage in _RESTORE_NOTHING
+
+
 def needs_recogniser(config: TrainConfig) -> bool:
     """Rendered faces are recognised by the recogniser trained on them; photographs by published networks."""
-    measured = config.stage not in MEASURED_BY_VERIFICATION or config.stage == "registration"
-    return is_rendered(config) and measured
+    return is_rendered(config) and (config.stage == "registration" or not restores_nothing(config))
 
 
 def needs_landmark_detector(config: TrainConfig) -> bool:
@@ -69,7 +79,7 @@ def needs_landmark_detector(config: TrainConfig) -> bool:
         return False
     if config.stage in ("registration", "texture_fusion"):
         return True
-    return config.stage not in MEASURED_BY_VERIFICATION and _measures_landmarks(config)
+    return not restores_nothing(config) and _measures_landmarks(config)
 
 
 def _measures_landmarks(config: TrainConfig) -> bool:
@@ -90,10 +100,11 @@ def needed_stages(config: TrainConfig) -> tuple[str, ...]:
 
 
 def measured_with(config: TrainConfig) -> tuple[str, ...]:
-    """Stages that the evaluation alone uses; their seed is `SHARED_SEED`, so that seeds of a study are measured alike."""
+    """Stages that the evaluation uses, guided too; their seed is `SHARED_SEED`, so that seeds of a study are measured alike."""
     prior = ("diffusion_prior",) if needs_prior(config) else ()
     detector = ("landmark_detector",) if needs_landmark_detector(config) else ()
-    return prior + detector + (("recogniser",) if needs_recogniser(config) else ())
+    guide = ("guide_recogniser",) if has_trained_guide(config, config.stage) else ()
+    return prior + detector + guide + (("recogniser",) if needs_recogniser(config) else ())
 
 
 @dataclass

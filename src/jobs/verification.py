@@ -1,6 +1,7 @@
-"""Evaluates recogniser and landmark detector on people they have never seen, clean and degraded."""
+"""Evaluates recognisers and landmark detector on people they have never seen, clean and degraded."""
 
 import json
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -25,8 +26,12 @@ WHOLE_SPLIT = 2**31
 
 
 def evaluate_recogniser(config: TrainConfig, run: StoredRun, device: torch.device) -> dict[str, float]:
-    """Area under the ROC curve and mean cosines over all pairs of the split; written to verification.json."""
-    network = load_network(run.weights_file("recogniser")).network.to(device)
+    """Area under the ROC curve and mean cosines over all pairs of the split; written to verification.json.
+
+    Of stage `recogniser` or `guide_recogniser`. What needs a pair that the split lacks, two pictures of one person or of two
+    people, is null in the file and left out of what is returned.
+    """
+    network = load_network(run.weights_file(config.stage)).network.to(device)
     benchmark = load_benchmark(replace(config, benchmark=replace(config.benchmark, count=WHOLE_SPLIT)))
     numbers = {
         **{
@@ -35,10 +40,14 @@ def evaluate_recogniser(config: TrainConfig, run: StoredRun, device: torch.devic
         },
         **{f"degraded_{name}": value for name, value in _verify(network, benchmark.lq, benchmark, device).items()},
     }
+    measured = {name: value for name, value in numbers.items() if math.isfinite(value)}
+    absent = dict.fromkeys(name for name in numbers if name not in measured)
     with atomic_path(run.folder / "verification.json") as temporary:
-        temporary.write_text(json.dumps(numbers | {"faces": len(benchmark)}, indent=2) + "\n")
-    print("recogniser: " + ", ".join(f"{name} {value:.3f}" for name, value in numbers.items()), flush=True)
-    return numbers
+        temporary.write_text(json.dumps({**numbers, **absent, "faces": len(benchmark)}, indent=2) + "\n")
+    shown = [f"{name} {value:.3f}" for name, value in measured.items()]
+    lacking = [f"no pair of faces for {', '.join(absent)}"] if absent else []
+    print(f"{config.stage}: {', '.join([*shown, *lacking])}", flush=True)
+    return measured
 
 
 def evaluate_landmark_detector(config: TrainConfig, run: StoredRun, device: torch.device) -> dict[str, float]:

@@ -21,7 +21,8 @@ from src.photos.stream import RestorationStream
 from src.restorers.base import Restorer
 from src.restorers.chosen import ChosenRestorer, Setting
 from src.restorers.device import torch_device
-from src.restorers.knobs import DRAWING
+from src.restorers.knobs import DIFFACE, DRAWING
+from src.restorers.latent_sampling import latent_sampling_of
 from src.restorers.precision import choose_precision
 from src.restorers.sampling import sampling_of
 from src.settings.restore import RestoreConfig
@@ -82,8 +83,11 @@ def build_restoration(config: RestoreConfig, chosen: ChosenRestorer) -> BuiltRes
 
 
 def _setting(config: RestoreConfig) -> Setting:
-    sampling = sampling_of(config.sampling, config.restorer, config.seed) if config.restorer in DRAWING else None
-    return Setting(config.fidelity, config.adain, sampling)
+    if config.restorer in DIFFACE:
+        return Setting(sampling=sampling_of(config.sampling, config.restorer, config.seed))
+    if config.restorer in DRAWING:
+        return Setting(latent_sampling=latent_sampling_of(config.sampling, config.guidance, config.seed))
+    return Setting(config.fidelity, config.adain)
 
 
 def _parser(config: RestoreConfig, device: torch.device) -> tuple[FaceParser | None, dict[str, str]]:

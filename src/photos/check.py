@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from src.photos.photo_file import PILLOW_MEGAPIXELS
-from src.restorers.knobs import DRAWING, checked_fidelity, checked_kind, foreign_settings
+from src.restorers.knobs import DIFFACE, DRAWING, checked_fidelity, checked_kind, foreign_settings
 from src.restorers.sampling import sampling_of
 from src.settings.errors import UserError
 from src.settings.restore import BACKGROUNDS, COLOURS, DETECTORS, PARSERS, PRECISIONS, SAMPLINGS, RestoreConfig
@@ -20,10 +20,23 @@ def check_settings(config: RestoreConfig) -> None:
     checked_kind(config.restorer)
     if config.fidelity is not None:
         checked_fidelity(config.fidelity)
-    if config.restorer in DRAWING:
+    if config.restorer in DIFFACE:
         sampling_of(config.sampling, config.restorer, config.seed)
+    elif config.restorer in DRAWING:
+        _check_guided(config)
     if problems := [*_choices(config), *_ranges(config), *_combinations(config)]:
         raise UserError("; ".join(problems))
+
+
+def _check_guided(config: RestoreConfig) -> None:
+    # Guidance knows its noising process, and so torch, which the mistakes of other methods need not wait for.
+    from src.restorers.latent_sampling import latent_sampling_of
+
+    sampling = latent_sampling_of(config.sampling, config.guidance, config.seed)
+    if sampling.guidance.scale > 0 and sampling.guidance.target == "oracle":
+        raise UserError(
+            "guidance.target: oracle leads to the clean face, which no photo shows; take recovered or input"
+        )
 
 
 def _choices(config: RestoreConfig) -> Iterator[str]:

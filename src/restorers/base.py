@@ -10,6 +10,15 @@ from src.restorers.knobs import Knobs
 
 
 @runtime_checkable
+class Diagnosed(Protocol):
+    """A restorer that says how it worked."""
+
+    @property
+    def diagnostics(self) -> dict[str, float]:
+        """Means over the faces restored so far (`Record.diagnostics`); empty where there is nothing to say."""
+
+
+@runtime_checkable
 class Restorer(Protocol):
     """A method with its knobs set. It computes on the device of its network and keeps no graph."""
 

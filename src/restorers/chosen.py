@@ -11,6 +11,7 @@ from src.checkpoints.files import sha256_of
 from src.restorers.base import Restorer
 from src.restorers.build_codeformer_plus_plus import build_codeformer_plus_plus
 from src.restorers.build_method import Setting, build_method
+from src.restorers.guide_target import Oracle
 from src.restorers.precision import EXACT, Precision
 
 __all__ = ["ChosenRestorer", "Setting"]
@@ -34,12 +35,14 @@ class ChosenRestorer:
         found = {network: licence_of(self.files[network], sha) for network, sha in self.weights.items()}
         return {network: licence for network, licence in found.items() if licence is not None}
 
-    def built(self, setting: Setting, device: torch.device, precision: Precision = EXACT) -> Restorer:
-        """The restorer at a setting.
+    def built(
+        self, setting: Setting, device: torch.device, precision: Precision = EXACT, oracle: Oracle | None = None
+    ) -> Restorer:
+        """The restorer at a setting; `oracle` gives the clean faces of a benchmark by the keys of its faces.
 
         Raises:
             UserError: a file is damaged or of another kind, or a value of the setting is out of range.
         """
         if self.kind == "codeformer_plus_plus":
             return build_codeformer_plus_plus(self.files, device, precision)
-        return build_method(self.kind, self.files, setting, device, precision)
+        return build_method(self.kind, self.files, setting, device, precision, oracle)

@@ -17,13 +17,18 @@ NETWORKS: dict[str, tuple[str, ...]] = {
     "difface_inpainting": ("diffusion_prior", "restoration_backbone"),
     "difface_backbone": ("restoration_backbone",),
     "codeformer_plus_plus": ("texture_fusion",),
+    "clr_face": ("latent_score",),
+    "clr_face_encoder": ("latent_encoder",),
+    "identity_recovery": ("identity_recovery",),
 }
 """Networks of every learned restorer; `checkpoint` is the first one's, `sampling.backbone` the second one's. The other
-networks of codeformer_plus_plus lie beside its fusion network."""
+networks of codeformer_plus_plus and of CLR-Face's restorers lie beside the first one."""
 LEARNED = tuple(NETWORKS)
 """Those that need a checkpoint."""
 RESTORERS = (*LEARNED, "bicubic", "identity")
-DRAWING: tuple[str, ...] = ("difface", "difface_inpainting")
+DIFFACE = ("difface", "difface_inpainting")
+"""Those that sample as DifFace does."""
+DRAWING: tuple[str, ...] = (*DIFFACE, "clr_face")
 """Those that sample, so that their result depends on a seed."""
 PUBLISHED_FIDELITY = {"codeformer": 0.5, "codeformer_colorization": 0.0, "codeformer_inpainting": 1.0}
 """Defaults of the published scripts (codeformer.md 4)."""
@@ -41,17 +46,25 @@ def checked_fidelity(fidelity: float) -> float:
 
 
 def foreign_settings(kind: str, fidelity: Any, adain: Any, sampling: SamplingSettings) -> Iterator[str]:
-    """Settings that are given and that this restorer does not have, a sentence each."""
+    """Settings that are given and that this restorer does not have, a sentence each.
+
+    Guidance has no value that means none was given, and is silently left aside.
+    """
     if kind not in PUBLISHED_FIDELITY:
         for key, value in (("fidelity", fidelity), ("adain", adain)):
             if value is not None:
                 yield f"{key}: {value} is no setting of {kind}; leave it out"
     if kind not in DRAWING:
-        for key in ("backbone", "solver", "start", "steps", "eta", "tile"):
+        for key in ("solver", "start", "steps", "eta"):
+            if (value := getattr(sampling, key)) is not None:
+                yield f"sampling.{key}: {value} is no setting of {kind}; leave it out, or take restorer=difface"
+    if kind not in DIFFACE:
+        for key in ("backbone", "tile"):
             if (value := getattr(sampling, key)) is not None:
                 yield f"sampling.{key}: {value} is no setting of {kind}; leave it out, or take restorer=difface"
         if sampling.convention != "published":
-            yield f"sampling.convention: {sampling.convention} changes nothing, since {kind} does not sample; leave it out"
+            why = "has one convention alone" if kind in DRAWING else "does not sample"
+            yield f"sampling.convention: {sampling.convention} changes nothing, since {kind} {why}; leave it out"
 
 
 def checked_kind(kind: str) -> str:

@@ -4,11 +4,16 @@ from pathlib import Path
 
 from src.checkpoints.download import fetch_weights
 from src.checkpoints.store import BUNDLED
+from src.restorers.clr_face_files import HEADS, clr_face_files
 from src.restorers.knobs import NETWORKS
 from src.settings.errors import UserError
 
-STAGE_OF_KIND = {"codeformer": "cft"}
-"""Stage whose runs hold the final weights of a kind of network, where it has another name."""
+STAGES_OF_KIND = {
+    "codeformer": ("cft",),
+    "latent_encoder": ("latent_encoder", "latent_score", "latent_mask"),
+    "identity_recovery": ("identity_recovery", "latent_mask"),
+}
+"""Stages whose runs hold the final weights of a kind of network, where it is not the one of its name alone."""
 PUBLISHED = "published"
 PUBLISHED_NETWORK = {
     "difface": {"diffusion_prior": "difface_unet512", "restoration_backbone": "difface_swinir"},
@@ -22,6 +27,10 @@ TRAINED_BY = {
     "diffusion_prior": "stage=diffusion_prior",
     "restoration_backbone": "arm=swinir",
     "texture_fusion": "arm=dense",
+    "latent_score": "stage=latent_mask",
+    "latent_mask": "stage=latent_mask",
+    "latent_encoder": "stage=latent_encoder",
+    "identity_recovery": "stage=identity_recovery",
 }
 """What to train for a kind of network, where quickstart does not."""
 
@@ -38,7 +47,7 @@ def resolve_checkpoint(text: str, kind: str, weights_dir: str | None = None, key
     """
     if text == PUBLISHED:
         return fetch_weights(kind, weights_dir)
-    if text == "bundled" or text.startswith("bundled/"):
+    if _means_bundled(text):
         return _bundled(text, kind, key)
     path = Path(text).expanduser()
     if path.is_file():
@@ -60,6 +69,8 @@ def resolve_checkpoints(
     Raises:
         UserError: a file is missing, or the backbone is not given.
     """
+    if restorer in HEADS:
+        return _of_clr_face(restorer, checkpoint)
     texts = dict.fromkeys(NETWORKS.get(restorer, ()), checkpoint)
     keys = dict.fromkeys(texts, "checkpoint")
     if len(texts) > 1:
@@ -79,6 +90,21 @@ def companions(path: Path) -> dict[str, Path]:
     """A fusion network with the weights files that were written beside it."""
     beside = [*path.parent.glob("*.safetensors"), *path.parent.glob("generative_*")]
     return {"texture_fusion": path} | {other.stem: other for other in sorted(beside)}
+
+
+def _of_clr_face(restorer: str, checkpoint: str) -> dict[str, Path]:
+    if checkpoint == PUBLISHED:
+        raise UserError(
+            f"checkpoint: the authors published no weights of this method; {_make_one(HEADS[restorer][0])}, or take bundled"
+        )
+    there = [kind for kind in HEADS[restorer] if _holds(checkpoint, kind)]
+    return clr_face_files(restorer, resolve_checkpoint(checkpoint, there[0] if there else HEADS[restorer][-1]))
+
+
+def _holds(text: str, kind: str) -> bool:
+    if _means_bundled(text):
+        return any(name.startswith(_start(text)) for name in _bundled_runs(kind))
+    return bool(text) and any(path.is_file() for path in _places(Path(text).expanduser(), kind))
 
 
 def _backbone_text(checkpoint: str, backbone: str | None) -> str:
@@ -109,7 +135,7 @@ def _make_one(kind: str) -> str:
 
 
 def _in_run(folder: Path, kind: str, key: str) -> Path:
-    for candidate in (folder / "weights" / f"{kind}.safetensors", folder / f"{kind}.safetensors"):
+    for candidate in _places(folder, kind):
         if candidate.is_file():
             return candidate
     raise UserError(
@@ -118,15 +144,34 @@ def _in_run(folder: Path, kind: str, key: str) -> Path:
     )
 
 
+def _places(folder: Path, kind: str) -> tuple[Path, ...]:
+    return folder / "weights" / f"{kind}.safetensors", folder / f"{kind}.safetensors"
+
+
+def _means_bundled(text: str) -> bool:
+    return text == "bundled" or text.startswith("bundled/")
+
+
+def _start(text: str) -> str:
+    """Of the name of a bundled run."""
+    return text.removeprefix("bundled").lstrip("/")
+
+
+def _bundled_runs(kind: str) -> dict[str, Path]:
+    """Weights by the run's name, of the first stage that has any."""
+    for stage in STAGES_OF_KIND.get(kind, (kind,)):
+        if found := {path.parents[1].name: path for path in BUNDLED.glob(f"{stage}/*/weights/{kind}.safetensors")}:
+            return found
+    return {}
+
+
 def _bundled(text: str, kind: str, key: str) -> Path:
-    stage = STAGE_OF_KIND.get(kind, kind)
-    found = {path.parents[1].name: path for path in BUNDLED.glob(f"{stage}/*/weights/{kind}.safetensors")}
+    found = _bundled_runs(kind)
     if not found:
         raise UserError(
             f"{key}: no {kind} weights are bundled with this copy; {_make_one(kind)}, and give its run folder"
         )
-    start = text.removeprefix("bundled").lstrip("/")
-    fitting = [path for name, path in found.items() if name.startswith(start)]
+    fitting = [path for name, path in found.items() if name.startswith(_start(text))]
     if len(fitting) != 1:
         choices = ", ".join(f"bundled/{name}" for name in sorted(found))
         raise UserError(f"{key}: {text} fits {len(fitting)} of the bundled {kind} weights; choose one of {choices}")

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import product
-from typing import Any
 
 from src.restorers.knobs import Knobs
+from src.restorers.setting_values import count, listed, number, one_of
 from src.settings.difface import CONVENTIONS, SOLVERS, SamplingSettings
 from src.settings.errors import UserError
 
@@ -42,8 +42,8 @@ class Sampling:
     """Side of the tiles in which larger faces are denoised, pixels; None takes them whole."""
 
     def __post_init__(self) -> None:
-        _one_of("solver", self.solver, SOLVERS)
-        _one_of("convention", self.convention, CONVENTIONS)
+        one_of("sampling.solver", self.solver, SOLVERS)
+        one_of("sampling.convention", self.convention, CONVENTIONS)
         self._check_counts()
         if self.convention == "published" and self.steps == 1 and self.solver not in FAST_SOLVERS:
             raise UserError(
@@ -60,7 +60,7 @@ class Sampling:
     def _check_counts(self) -> None:
         for key, value in (("start", self.start), ("steps", self.steps), ("tile", self.tile)):
             if value is not None:
-                _count(key, value)
+                count(f"sampling.{key}", value)
         if self.steps > self.start:
             raise UserError(
                 f"sampling.steps: {self.steps} is not in 1 to {self.start}, since the chain begins at sampling.start "
@@ -82,12 +82,12 @@ class Sampling:
 
 def sampling_of(settings: SamplingSettings, kind: str, seed: int) -> Sampling:
     """The settings with the published values of the restorer `kind` where they are null; raises what `Sampling` raises."""
-    solver = PUBLISHED_SOLVER if settings.solver is None else _one_of("solver", settings.solver, SOLVERS)
+    solver = PUBLISHED_SOLVER if settings.solver is None else one_of("sampling.solver", settings.solver, SOLVERS)
     steps = FAST_STEPS if solver in FAST_SOLVERS else PUBLISHED_STEPS[kind]
     return Sampling(
         solver=solver,
-        start=PUBLISHED_START[kind] if settings.start is None else _count("start", settings.start),
-        steps=steps if settings.steps is None else _count("steps", settings.steps),
+        start=PUBLISHED_START[kind] if settings.start is None else count("sampling.start", settings.start),
+        steps=steps if settings.steps is None else count("sampling.steps", settings.steps),
         eta=_eta(settings, solver, kind),
         seed=seed,
         # The fast solvers have one convention only: the same setting twice is evaluated once.
@@ -96,24 +96,10 @@ def sampling_of(settings: SamplingSettings, kind: str, seed: int) -> Sampling:
     )
 
 
-def _one_of(key: str, value: Any, allowed: tuple[str, ...]) -> str:
-    if value not in allowed:
-        raise UserError(f"sampling.{key}: {value!r} is not one of {', '.join(allowed)}")
-    return str(value)
-
-
-def _count(key: str, value: Any) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
-        raise UserError(f"sampling.{key}: {value!r} must be a whole number from 1 on")
-    return value
-
-
 def _eta(settings: SamplingSettings, solver: str, kind: str) -> float | None:
     if settings.eta is None:
         return PUBLISHED_ETA[kind] if solver == "ddim" else None
-    if isinstance(settings.eta, bool) or not isinstance(settings.eta, int | float):
-        raise UserError(f"sampling.eta: {settings.eta!r} is no number")
-    return float(settings.eta)
+    return number("sampling.eta", settings.eta)
 
 
 def sampling_combinations(settings: SamplingSettings, kind: str, seeds: Sequence[int]) -> list[Sampling]:
@@ -123,19 +109,14 @@ def sampling_combinations(settings: SamplingSettings, kind: str, seeds: Sequence
         UserError: as `Sampling`, or a list is empty.
     """
     solvers, starts, steps, etas = (
-        _listed(f"sampling.{name}", getattr(settings, name)) for name in ("solver", "start", "steps", "eta")
+        listed(f"sampling.{name}", getattr(settings, name)) for name in ("solver", "start", "steps", "eta")
     )
     chosen = []
-    for solver, start, count, eta, seed in product(solvers, starts, steps, etas, seeds):
+    for solver, start, evaluations, eta, seed in product(solvers, starts, steps, etas, seeds):
         own = eta if solver in (None, PUBLISHED_SOLVER) else None
-        chosen.append(sampling_of(replace(settings, solver=solver, start=start, steps=count, eta=own), kind, seed))
+        chosen.append(
+            sampling_of(replace(settings, solver=solver, start=start, steps=evaluations, eta=own), kind, seed)
+        )
     if settings.eta is not None and not any(sampling.solver == "ddim" for sampling in chosen):
         raise UserError(f"sampling.eta: {settings.eta} is no setting of {', '.join(solvers)}; leave it out")
     return list(dict.fromkeys(chosen))
-
-
-def _listed(key: str, value: Any) -> list[Any]:
-    values = list(value) if isinstance(value, list) else [value]
-    if not values:
-        raise UserError(f"{key}: [] names nothing; give a value, a list of them, or null for the published one")
-    return values

@@ -2,7 +2,7 @@
 
 import pytest
 
-from src.restorers.knobs import LEARNED, PUBLISHED_FIDELITY, foreign_settings
+from src.restorers.knobs import DIFFACE, DRAWING, LEARNED, PUBLISHED_FIDELITY, foreign_settings
 from src.restorers.sampling import sampling_combinations, sampling_of
 from src.settings.difface import SamplingSettings
 from src.settings.errors import UserError
@@ -88,16 +88,8 @@ def test_a_single_restoration_takes_no_lists() -> None:
 def test_settings_of_other_restorers_are_named(kind: str) -> None:
     given = settings(start=100, backbone="file", convention="textbook")
     named = [sentence.split(":")[0] for sentence in foreign_settings(kind, 0.5, True, given)]
-    of_codeformer = kind in PUBLISHED_FIDELITY
-    expected = [] if of_codeformer else ["fidelity", "adain"]
-    expected += (
-        []
-        if kind in ("difface", "difface_inpainting")
-        else [
-            "sampling.backbone",
-            "sampling.start",
-            "sampling.convention",
-        ]
-    )
+    expected = [] if kind in PUBLISHED_FIDELITY else ["fidelity", "adain"]
+    expected += [] if kind in DRAWING else ["sampling.start"]
+    expected += [] if kind in DIFFACE else ["sampling.backbone", "sampling.convention"]
     assert named == expected
     assert not list(foreign_settings(kind, None, None, settings()))
