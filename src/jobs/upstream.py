@@ -100,7 +100,7 @@ def needed_stages(config: TrainConfig) -> tuple[str, ...]:
 
 
 def measured_with(config: TrainConfig) -> tuple[str, ...]:
-    """Stages that the evaluation uses, guided too; their seed is `SHARED_SEED`, so that seeds of a study are measured alike."""
+    """Stages that the evaluation uses; their seed is `SHARED_SEED`, so that all seeds of a study are measured alike."""
     prior = ("diffusion_prior",) if needs_prior(config) else ()
     detector = ("landmark_detector",) if needs_landmark_detector(config) else ()
     guide = ("guide_recogniser",) if has_trained_guide(config, config.stage) else ()
