@@ -9,6 +9,7 @@ from torch import Tensor
 from src.diffusion.conditional_sampling import restored_latent
 from src.diffusion.conditioned_denoiser import ConditionedDenoiser
 from src.guidance.identity_guide import identity_distance
+from src.losses.identity import IdentityLoss
 from src.networks.identity_recovery import EmbeddingRecovery
 from src.networks.recogniser import Recogniser
 from src.restorers.base import Diagnosed, Restorer
@@ -269,10 +270,12 @@ def test_a_solver_of_another_process_is_refused_and_so_are_wrong_faces() -> None
 def test_a_guide_that_breaks_down_leaves_the_face_unguided_and_is_counted() -> None:
     """Of one face only: the others are guided as ever."""
     networks = small_networks()
-    assert networks.guide is not None
-    embed = networks.guide.embed
-    first = torch.tensor([torch.nan, 1.0, 1.0])[:, None]
-    networks.guide.embed = lambda pictures: embed(pictures) * (first if pictures.requires_grad else 1)
+    recogniser, broken = networks.guide.network, torch.tensor([torch.nan, 1.0, 1.0])[:, None]
+
+    def embed(pictures: Tensor) -> Tensor:
+        return recogniser(pictures) * (broken if pictures.requires_grad else 1)
+
+    networks = replace(networks, guide=IdentityLoss("broken", recogniser, embed))
     restorer = clr_face(guided(), networks)
     restored = restorer.restore(faces(), KEYS)
     unguided, ordinary = (clr_face(chosen).restore(faces(), KEYS) for chosen in (sampling(), guided()))
