@@ -63,6 +63,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     bundling = actions.add_parser("bundle", help="copy a run's networks, in half precision, into the repository")
     bundling.add_argument("source", type=Path, help="run folder")
+    bundling.add_argument(
+        "--exact", action="store_true", help="in full precision, where other bundled runs were trained on these weights"
+    )
     bundling.set_defaults(run=_bundle)
     return parser
 
@@ -189,9 +192,9 @@ def _import(chosen: argparse.Namespace) -> int:
 
 
 def _bundle(chosen: argparse.Namespace) -> int:
-    from src.checkpoints.bundle import bundle_run
+    from src.checkpoints.bundle import bundle_run, copied, halved
 
-    print(f"bundled into {bundle_run(chosen.source, BUNDLED)}")
+    print(f"bundled into {bundle_run(chosen.source, BUNDLED, copied if chosen.exact else halved)}")
     return 0
 
 

@@ -27,6 +27,9 @@ from src.settings.commands import TrainConfig
 from src.settings.errors import UserError
 from src.tracking.records import RECORD_NAME, Record, StoredRecord, read_record
 
+MOST_COLUMNS = 12
+"""Of a contact sheet: the headings of more make it too wide to be looked at."""
+
 
 @dataclass(frozen=True)
 class Measured:
@@ -135,7 +138,10 @@ def _record(
 
 
 def write_grid(path: Path, pictures: dict[str, dict[str, np.ndarray]]) -> None:
-    """A contact sheet: a row a face, a column a picture of it, as PNG."""
+    """A contact sheet: a row a face, a column a picture of it, as PNG; the other way round where the columns are many."""
     rows = [list(columns.values()) for columns in pictures.values()]
     labels = list(next(iter(pictures.values())))
-    write_png(path, image_grid(rows, column_labels=labels))
+    if len(labels) <= MOST_COLUMNS:
+        write_png(path, image_grid(rows, column_labels=labels))
+    else:
+        write_png(path, image_grid([list(row) for row in zip(*rows, strict=True)], row_labels=labels))

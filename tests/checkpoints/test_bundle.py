@@ -8,7 +8,7 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from src.checkpoints.bundle import CARD, bundle_run
+from src.checkpoints.bundle import CARD, bundle_run, copied, halved
 from src.checkpoints.files import sha256_of
 from src.checkpoints.network_file import load_network, save_network
 from src.checkpoints.store import STATUS_FILE, RunStatus, RunStore, StoredRun, write_status
@@ -39,7 +39,7 @@ def run(tmp_path: Path) -> StoredRun:
 
 
 def test_a_bundled_run_is_found_by_its_identity_with_half_the_bytes(run: StoredRun, tmp_path: Path) -> None:
-    target = bundle_run(run.folder, tmp_path / "bundled")
+    target = bundle_run(run.folder, tmp_path / "bundled", halved)
     found = RunStore(tmp_path / "bundled").find("recogniser", "abcd")
     assert found is not None
     assert found.folder == target == tmp_path / "bundled" / "recogniser" / "a_name"
@@ -51,8 +51,16 @@ def test_a_bundled_run_is_found_by_its_identity_with_half_the_bytes(run: StoredR
     assert {tensor.dtype for tensor in stored.values() if tensor.is_floating_point()} == {torch.float16}
 
 
+def test_a_run_that_others_were_trained_on_keeps_its_hash(run: StoredRun, tmp_path: Path) -> None:
+    target = bundle_run(run.folder, tmp_path / "bundled", copied)
+    found = RunStore(tmp_path / "bundled").find("recogniser", "abcd")
+    assert found is not None
+    assert found.status.weights == run.status.weights == {"recogniser": sha256_of(found.weights_file("recogniser"))}
+    assert (target / CARD).is_file()
+
+
 def test_the_weights_are_those_of_the_run_rounded_to_half_precision(run: StoredRun, tmp_path: Path) -> None:
-    target = bundle_run(run.folder, tmp_path / "bundled")
+    target = bundle_run(run.folder, tmp_path / "bundled", halved)
     before = load_network(run.weights_file("recogniser"))
     after = load_network(target / "weights" / "recogniser.safetensors")
     assert (after.kind, after.settings, after.facts) == (before.kind, before.settings, before.facts)
@@ -63,7 +71,7 @@ def test_the_weights_are_those_of_the_run_rounded_to_half_precision(run: StoredR
 
 
 def test_the_card_says_what_made_it_and_what_was_measured(run: StoredRun, tmp_path: Path) -> None:
-    card = json.loads((bundle_run(run.folder, tmp_path / "bundled") / CARD).read_text())
+    card = json.loads((bundle_run(run.folder, tmp_path / "bundled", halved) / CARD).read_text())
     assert card == {
         "stage": "recogniser",
         "name": "a_name",
@@ -76,7 +84,7 @@ def test_the_card_says_what_made_it_and_what_was_measured(run: StoredRun, tmp_pa
 def test_bundling_again_gives_the_same_weights(run: StoredRun, tmp_path: Path) -> None:
     hashes = []
     for _ in range(2):
-        status = json.loads((bundle_run(run.folder, tmp_path / "bundled") / STATUS_FILE).read_text())
+        status = json.loads((bundle_run(run.folder, tmp_path / "bundled", halved) / STATUS_FILE).read_text())
         hashes.append(status["weights"])
     assert hashes[0] == hashes[1]
 
@@ -86,12 +94,12 @@ def test_an_unfinished_run_is_refused(run: StoredRun, tmp_path: Path, state: str
     write_status(run.folder, replace(run.status, state=state))
     for folder in (run.folder, tmp_path / "absent"):
         with pytest.raises(UserError, match=f"{folder.name}: holds no finished run; give a folder such as"):
-            bundle_run(folder, tmp_path / "bundled")
+            bundle_run(folder, tmp_path / "bundled", halved)
     assert not (tmp_path / "bundled").exists()
 
 
 def test_a_run_whose_weights_are_gone_leaves_nothing_that_counts_as_finished(run: StoredRun, tmp_path: Path) -> None:
     run.weights_file("recogniser").unlink()
     with pytest.raises(UserError, match="has no recogniser weights"):
-        bundle_run(run.folder, tmp_path / "bundled")
+        bundle_run(run.folder, tmp_path / "bundled", halved)
     assert RunStore(tmp_path / "bundled").find("recogniser", "abcd") is None
