@@ -38,7 +38,9 @@ def clr_face_problems(config: TrainConfig) -> Iterator[str]:
     """What is wrong, a sentence each."""
     yield from choice("latent_vqgan.latent", config.latent_vqgan.latent, LATENTS)
     yield from at_least("latent_vqgan.statistics_faces", config.latent_vqgan.statistics_faces, 1)
-    yield from _sizes(config.scale, config.latent_vqgan.latent)
+    yield from _sizes(config.scale)
+    if config.stage in ("latent_score", "latent_mask"):
+        yield from _halvings(config.scale, config.latent_vqgan.latent)
     for name in ("latent", "perceptual"):
         yield from within(f"latent_encoder.{name}", getattr(config.latent_encoder, name), 0.0, float("inf"))
     for stage in ("latent_encoder", "identity_recovery", "latent_mask"):
@@ -55,7 +57,7 @@ def clr_face_problems(config: TrainConfig) -> Iterator[str]:
         yield from _sampling(config)
 
 
-def _sizes(scale: ScaleSettings, latent: str) -> Iterator[str]:
+def _sizes(scale: ScaleSettings) -> Iterator[str]:
     if set(scale.latent_autoencoder) != set(LATENTS):
         yield f"scale.latent_autoencoder: {sorted(scale.latent_autoencoder)} must name {', '.join(LATENTS)}"
         return
@@ -67,6 +69,10 @@ def _sizes(scale: ScaleSettings, latent: str) -> Iterator[str]:
             yield f"{key}.image_size: {size.image_size} must be that of the scale, and a multiple of {factor}"
         if size.norm_groups < 1 or size.width % size.norm_groups:
             yield f"{key}.width: {size.width} must be a multiple of norm_groups {size.norm_groups}"
+
+
+def _halvings(scale: ScaleSettings, latent: str) -> Iterator[str]:
+    """The score model must be able to halve the side of the latent."""
     levels = 2 ** (len(scale.latent_unet.multipliers) - 1)
     side = scale.image_size // int(latent.removeprefix("f")) if latent in LATENTS else levels
     if side % levels:

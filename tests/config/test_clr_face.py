@@ -115,7 +115,10 @@ def test_runs_are_named_by_what_tells_them_apart_and_records_not_by_another_stag
         (("latent_vqgan.latent=f64",), "latent_vqgan.latent: 'f64' is not one of f4, f8"),
         (("latent_vqgan.codebook.start=random",), "latent_vqgan.codebook.start: 'random' is not one of uniform"),
         (("scale.latent_autoencoder.f4.multipliers=[1,2]",), "shrink 2 times, not as the name f4 says"),
-        (("latent_vqgan.latent=f32",), r"latent_unet.multipliers: .* shrink 4 times, by which the side 2"),
+        (
+            ("stage=latent_score", "latent_vqgan.latent=f32"),
+            r"latent_unet.multipliers: .* shrink 4 times, by which the side 2",
+        ),
         (("latent_score.sde.kind=sub_vp",), "latent_score.sde.kind: 'sub_vp' is not one of vp, ve, ddpm"),
         (("latent_score.sde.smallest_time=0",), "must lie between 0 and 1"),
         (("latent_score.sde.sigma_max=0.001",), "must rise from above 0"),
