@@ -78,10 +78,12 @@ def _systems(trained: Trained) -> Iterator[Subject]:
     for sampling in settings_of(config, has_truth=oracle is not None):
         restorer = ClrFaceRestorer(networks, sampling, oracle=oracle)
         name = setting_name(restorer.knobs)
-        is_guided = sampling.guidance.scale > 0
-        yield Subject(
-            arm, f"{stem}/{name}", restorer, benchmark.lq, name, False, weights, about_mask if is_guided else {}
-        )
+        told = about_mask if _is_under_learned_mask(sampling) else {}
+        yield Subject(arm, f"{stem}/{name}", restorer, benchmark.lq, name, False, weights, told)
+
+
+def _is_under_learned_mask(sampling: LatentSampling) -> bool:
+    return sampling.guidance.scale > 0 and sampling.guidance.mask in ("learned", "learned_hard")
 
 
 def settings_of(config: TrainConfig, *, has_truth: bool) -> list[LatentSampling]:

@@ -76,7 +76,7 @@ def test_a_mask_is_measured_with_every_setting_its_parts_alone_and_what_it_selec
     assert len({subject.folder for subject in found}) == len(found)
     # Whoever guided can never judge: the recovery was trained by the guide too, the encoder alone was not.
     assert [subject.weights.get("guide") for subject in found[1:4]] == [None, GUIDE, GUIDE]
-    assert [bool(subject.diagnostics) for subject in settings] == [False, True, True, True, True]
+    assert [bool(subject.diagnostics) for subject in settings] == [False, True, True, False, False]
     assert 0 < settings[1].diagnostics["mask_area"] < 1
     images = tmp_path / "store" / "studies" / "default" / "images"
     assert [path.name for path in images.iterdir()] == ["mine-tiny64-made_up-s0-mask.png"]
