@@ -26,7 +26,8 @@ def test_the_list_shows_every_entry_with_its_licence_and_place(capsys, tmp_path)
     told = capsys.readouterr().out.splitlines()
     places = {before.split()[0]: line for before, line in itertools.pairwise(told) if line.startswith("      here: ")}
     lines = {line.split()[0]: line for line in told if line.startswith("  ") and line not in places.values()}
-    own = {"recogniser", "code_predictor", "diffusion_prior", "restoration_backbone", "landmark_detector", "cft"}
+    own = {run.name for run in weights.BUNDLED.iterdir()} - set(CATALOGUE)
+    assert own >= {"cft", "diffusion_prior", "latent_mask"}
     assert set(lines) == set(CATALOGUE) | own
     assert all(len(line) <= 120 for line in lines.values())
     assert all(lines[name].endswith(f" {entry.licence}") for name, entry in CATALOGUE.items() if name != "vqgan")

@@ -1,11 +1,13 @@
 """Noise images and shares are functions of their keys alone."""
 
+from unittest.mock import patch
+
 import numpy as np
 import pytest
 import torch
 
 from src.degradation.keyed import SampleKey, keyed_normals, keyed_uniforms
-from src.degradation.keyed_images import keyed_noise, keyed_shares
+from src.degradation.keyed_images import keyed_gates, keyed_latents, keyed_noise, keyed_shares
 from src.degradation.keyed_tensor import keyed_normals_canvas
 
 CPU = torch.device("cpu")
@@ -34,6 +36,24 @@ def test_images_of_other_keys_and_streams_are_independent_normal_noise() -> None
     images = torch.cat([keyed_noise(keys, stream, 64, CPU) for stream in (1, 2)]).flatten(1)
     torch.testing.assert_close(images.mean(1), torch.zeros(8), rtol=0, atol=0.04)
     torch.testing.assert_close(torch.cov(images), torch.eye(8), rtol=0, atol=0.06)
+
+
+def test_latents_of_any_shape_are_those_of_their_keys() -> None:
+    """Images are the latents of three channels."""
+    assert torch.equal(keyed_latents(KEYS, STREAM, (3, SIDE, SIDE), CPU), keyed_noise(KEYS, STREAM, SIDE, CPU))
+    latents = keyed_latents(KEYS, STREAM, (5, 2, 4), CPU)
+    for latent, key in zip(latents, KEYS, strict=True):
+        numbers = keyed_normals(key, STREAM, 5 * 2 * 4).reshape(2, 4, 5)
+        np.testing.assert_array_equal(latent.permute(1, 2, 0).numpy(), numbers)
+
+
+def test_gates_are_uniform_numbers_with_a_finite_logit() -> None:
+    gates = keyed_gates(KEYS, STREAM, (4, 16, 32), CPU)
+    for field, key in zip(gates, KEYS, strict=True):
+        torch.testing.assert_close(field.flatten().double(), torch.from_numpy(keyed_uniforms(key, STREAM, 2048)))
+    assert torch.logit(gates).isfinite().all()
+    with patch("src.degradation.keyed_images.keyed_uniforms", return_value=np.array([0.0, 1 - 2.0**-53])):
+        assert torch.logit(keyed_gates(KEYS, STREAM, (1, 1, 2), CPU)).isfinite().all()
 
 
 def test_a_share_is_the_first_uniform_number_of_its_key() -> None:
