@@ -19,6 +19,8 @@ from tests.stages.small import OVERRIDES, STAGES
 from tests.stages.small_clr_face import REFINEMENT_OVERRIDES
 from tests.stages.small_latent import LATENT_OVERRIDES
 
+pytestmark = pytest.mark.timeout(900)  # a sweep trains up to eight networks first, a process each
+
 README = Path(__file__).resolve().parents[1] / "README.md"
 ARM_KEYS = ("cft.fused_sizes", "cft.training_fidelity", "cft.phases")
 SMALL = [
@@ -172,7 +174,7 @@ def localised(line: str, place: Path) -> list[str]:
 def test_command_runs(line: str, place: Path, root: Path) -> None:
     environment = os.environ | {"OMP_NUM_THREADS": "2"}
     done = subprocess.run(
-        localised(line, place), cwd=root, env=environment, capture_output=True, text=True, timeout=280, check=False
+        localised(line, place), cwd=root, env=environment, capture_output=True, text=True, timeout=800, check=False
     )
     assert done.returncode == 0, done.stdout[-1500:] + done.stderr[-3000:]
     assert "Traceback" not in done.stderr
