@@ -2,20 +2,19 @@
 
 import torch
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 
 from src.diffusion.conditioned_denoiser import ConditionedDenoiser
 from src.diffusion.dpm_solver import DpmSolverPlusPlus
 from src.diffusion.noise_level import LatentProcess
 from src.diffusion.sampler import GeneratorNoise
 from src.diffusion.time_chain import log_snr_time_chain
-from src.networks.latent_score import LatentScoreUnet
 
 
 @torch.no_grad()
 def restored_from_noise(
     process: LatentProcess,
-    network: LatentScoreUnet,
+    network: nn.Module,
     condition: Float[Tensor, "b k h w"],
     noise: Float[Tensor, "b c h w"],
     steps: int,

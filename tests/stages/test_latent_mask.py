@@ -100,7 +100,8 @@ def test_the_smallest_set_of_features_that_carries_identity(tmp_path: Path) -> N
     assert found == pytest.approx({name: expected[name] for name in found}, abs=1e-5)
     assert found.keys() == expected.keys() - {"hard_area"}
     # m = sigmoid(W) at W = 0 has slope 1/4; m (1 - m) and the flat mask's total variation have none there.
-    torch.testing.assert_close(stage.network.weight.grad, gradient / 4, rtol=1e-3, atol=1e-6)
+    rounding = 1e-4 * gradient.abs().max().item()
+    torch.testing.assert_close(stage.network.weight.grad, gradient / 4, rtol=1e-3, atol=rounding)
 
 
 @pytest.mark.parametrize("changes", [(), ("latent_mask.step=0.5",)])
