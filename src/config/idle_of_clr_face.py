@@ -41,6 +41,7 @@ def _idle_of_recovery(config: TrainConfig) -> Iterator[str]:
 
 def _idle_of_mask(config: TrainConfig) -> tuple[str, ...]:
     if config.latent_mask.objective == "identity_set":
-        return ("step", "perceptual", "perceptual_network")
+        without = ("window",) if config.latent_mask.kind == "global" else ()
+        return ("step", "perceptual", "perceptual_network", *without)
     without = () if config.latent_mask.perceptual > 0 else ("perceptual_network",)
     return ("restoration_steps", "binary", "smoothness", *without)

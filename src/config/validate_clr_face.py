@@ -119,6 +119,7 @@ def _mask(mask: LatentMaskSettings) -> Iterator[str]:
     yield from within(f"{key}.initial", mask.initial, 0.001, 0.999)
     for name in ("area", "binary", "smoothness", "step", "perceptual"):
         yield from within(f"{key}.{name}", getattr(mask, name), 0.0, float("inf"))
+    yield from _window(f"{key}.window", mask.window)
     yield from at_least(f"{key}.restoration_steps", mask.restoration_steps, 1)
 
 
@@ -176,10 +177,14 @@ def _grid(key: str, grid: ClrFaceGrid, sde: str) -> Iterator[str]:
         yield from seed(f"{key}.seed", number)
 
 
+def _window(key: str, window: list[float]) -> Iterator[str]:
+    yield from ordered(key, window)
+    for part in window:
+        yield from within(key, part, 0.0, 1.0)
+
+
 def _guidance(key: str, guidance: GuidanceSettings) -> Iterator[str]:
     yield from within(f"{key}.constraint", guidance.constraint, 0.0, float("inf"))
-    yield from ordered(f"{key}.window", guidance.window)
-    for part in guidance.window:
-        yield from within(f"{key}.window", part, 0.0, 1.0)
+    yield from _window(f"{key}.window", guidance.window)
     yield from at_least(f"{key}.every", guidance.every, 1)
     yield from positive(f"{key}.limit", guidance.limit)

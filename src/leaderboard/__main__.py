@@ -18,6 +18,7 @@ from src.config.compose import CONFIG_DIR
 from src.config.schema import register
 from src.settings.commands import LeaderboardConfig
 from src.settings.errors import UserError
+from src.settings.printable import one_line
 
 register()
 
@@ -91,7 +92,7 @@ def _records(settings: LeaderboardConfig) -> Path:
 
 def _warn(problems: Sequence[str]) -> None:
     for problem in problems:
-        print(f"warning: left out {problem}", file=sys.stderr)
+        print(f"warning: left out {one_line(problem)}", file=sys.stderr)
 
 
 if __name__ == "__main__":

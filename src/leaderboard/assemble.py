@@ -111,12 +111,16 @@ def _weight(records: Sequence[StoredRecord]) -> tuple[int, str]:
     return len(records), max(entry.record.created for entry in records)
 
 
+LONGEST_PART = 80
+"""Characters of a name that a file's name repeats."""
+
+
 def _file_stem(study: str, protocol: Protocol | None) -> str:
     """What sets a ranking's figures apart from those of others: study, and benchmark of all but the first."""
     parts = [study] if study else []
     if protocol is not None:
         parts += [str(protocol.benchmark.get("name", "benchmark")), str(protocol.benchmark.get("hash"))[:8]]
-    return "".join("-" + re.sub(r"[^\w.-]+", "_", part) for part in parts)
+    return "".join("-" + re.sub(r"[^\w.-]+", "_", part)[:LONGEST_PART] for part in parts)
 
 
 def _ranking(shown: list[Row], protocol: Protocol, stem: str, choices: Choices) -> Ranking:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from src.leaderboard.definition import fingerprint, images_asked, is_distribution, is_guides_view, metric_for
 from src.settings.errors import UserError
+from src.tracking.provenance import incompatible_packages
 from src.tracking.records import FACE_COLUMN, SEVERITY_COLUMN, MetricValue, Record, StoredRecord
 
 
@@ -18,6 +19,8 @@ class Protocol:
     benchmark: dict
     measured: dict[str, MetricValue]
     """By metric id: a value whose definition and number of images the others must match."""
+    packages: dict[str, str]
+    """Versions of what measured these values; empty where they are older than such records."""
     per_image: bool
     """Whether the primary metric has per-image values, so that differences have intervals."""
 
@@ -40,7 +43,8 @@ def protocol_of(records: Sequence[StoredRecord], primary: str) -> Protocol | Non
     metric = metric_for(main.record, primary)
     assert metric is not None
     measured = {name: _typical(same, name) for name in _names(same)}
-    return Protocol(metric, main.record.benchmark, measured, any(metric in _columns(entry) for entry in same))
+    per_image = any(metric in _columns(entry) for entry in same)
+    return Protocol(metric, main.record.benchmark, measured, _packages(same), per_image)
 
 
 def difference(stored: StoredRecord, protocol: Protocol, primary: str) -> str | None:
@@ -56,6 +60,8 @@ def difference(stored: StoredRecord, protocol: Protocol, primary: str) -> str | 
     for name, measured in record.metrics.items():
         if reason := _other_measure(name, measured, protocol.measured.get(name)):
             return reason
+    if changed := incompatible_packages(record.packages, protocol.packages):
+        return f"measured by packages that are not compatible ({', '.join(changed)}); evaluate it again"
     if record.metrics[protocol.metric].value is None:
         return f"{protocol.metric} could not be measured on any image"
     return _missing_images(stored, protocol)
@@ -122,6 +128,13 @@ def _key(record: Record, primary: str) -> Hashable:
     count = images_asked(measured) if measured else 0
     definition = fingerprint(measured.definition) if measured else ""
     return record.benchmark.get("hash"), metric, definition, count
+
+
+def _packages(records: Sequence[StoredRecord]) -> dict[str, str]:
+    told = [entry for entry in records if entry.record.packages]
+    return (
+        _most_common(told, lambda entry: tuple(sorted(entry.record.packages.items()))).record.packages if told else {}
+    )
 
 
 def _names(records: Sequence[StoredRecord]) -> list[str]:

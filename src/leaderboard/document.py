@@ -6,7 +6,7 @@ from src.leaderboard import facts
 from src.leaderboard.columns import heading
 from src.leaderboard.diagnostics_table import DiagnosticsTable, diagnostics_tables
 from src.leaderboard.grids import apart_grid, full_grid, ranking_grid, seeds_grid, severity_grid, worst_grid
-from src.leaderboard.render import Grid, markdown
+from src.leaderboard.render import Grid, markdown, prose
 from src.leaderboard.severity import by_scale, outside_note
 from src.leaderboard.study import Ranking, StudyTable
 from src.leaderboard.study_figure import StudyFigure
@@ -18,7 +18,7 @@ def document_text(tables: Sequence[StudyTable]) -> str:
 
 
 def _study(table: StudyTable) -> str:
-    parts = [f"# {table.study}", _list(facts.study_facts(table))]
+    parts = [f"# {prose(table.study)}", _list(facts.study_facts(table))]
     several = len(table.rankings) > 1
     for ranking in table.rankings:
         parts += _ranking(ranking, depth=3 if several else 2, titled=several)
@@ -36,10 +36,10 @@ def _study(table: StudyTable) -> str:
 def _ranking(ranking: Ranking, *, depth: int, titled: bool) -> list[str]:
     """Sections of one benchmark; `depth` is the level of their headings."""
     rows, protocol, marks = ranking.rows, ranking.protocol, "#" * depth
-    benchmark = facts.benchmark_line(protocol.benchmark)
+    benchmark = prose(facts.benchmark_line(protocol.benchmark))
     parts = [f"## {benchmark}"] if titled else [f"- {benchmark}"]
-    parts += [f"- {ranking.recipe}"] if ranking.recipe else []
-    parts += [f"**{ranking.verdict}**"]
+    parts += [f"- {prose(ranking.recipe)}"] if ranking.recipe else []
+    parts += [f"**{prose(ranking.verdict)}**"]
     parts += _section(f"{marks} Ranking, each arm at its best setting", ranking_grid(rows, protocol))
     parts += _figures(ranking)
     parts += _section(f"{marks} All settings", full_grid(rows, protocol))
@@ -53,13 +53,14 @@ def _ranking(ranking: Ranking, *, depth: int, titled: bool) -> list[str]:
 
 
 def _study_figure(figure: StudyFigure) -> list[str]:
-    picture = f"![{figure.heading}]({figure.file})"
-    return [f"## {figure.heading}", _list(figure.readings), picture, figure.caption, markdown(figure.grid)]
+    title, caption = prose(figure.heading), prose(figure.caption)
+    picture = f"![{title}]({figure.file})"
+    return [f"## {title}", _list(figure.readings), picture, caption, markdown(figure.grid)]
 
 
 def _diagnostics(table: DiagnosticsTable) -> list[str]:
     meanings = _list([f"{column}: {meaning}" for column, meaning in table.meanings])
-    return [f"## {table.heading}", table.note, markdown(table.grid), *([meanings] if meanings else [])]
+    return [f"## {prose(table.heading)}", prose(table.note), markdown(table.grid), *([meanings] if meanings else [])]
 
 
 def _figures(ranking: Ranking) -> list[str]:
@@ -70,9 +71,9 @@ def _figures(ranking: Ranking) -> list[str]:
 def _severity(ranking: Ranking, marks: str) -> list[str]:
     parts = []
     for curves in by_scale(ranking.severity):
-        title = f"{marks} {heading(curves[0].metric, ranking.rows)} by {curves[0].scale}"
+        title = f"{marks} {prose(heading(curves[0].metric, ranking.rows))} by {prose(str(curves[0].scale))}"
         parts += _section(title, severity_grid(curves, ranking.rows))
-        parts += [note] if (note := outside_note(curves)) else []
+        parts += [prose(note)] if (note := outside_note(curves)) else []
     return parts
 
 
@@ -81,4 +82,4 @@ def _section(title: str, grid: Grid | None) -> list[str]:
 
 
 def _list(lines: Sequence[str]) -> str:
-    return "\n".join(f"- {line}" for line in lines)
+    return "\n".join(f"- {prose(line)}" for line in lines)

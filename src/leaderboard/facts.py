@@ -1,6 +1,6 @@
 """Facts of a leaderboard: what was measured how, on which faces, by which code and on which machine."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from src.leaderboard.columns import metric_order
 from src.leaderboard.comparable import Protocol, benchmark_name
@@ -74,8 +74,24 @@ def provenance_notes(rows: Sequence[Row]) -> list[str]:
         notes.append("Some records were made with uncommitted changes: the commit alone does not repeat them.")
     if len({commit for commit, _ in found}) > 1:
         notes.append("The records come from different commits.")
+    notes += _package_notes([entry.record.packages for row in rows for entry in row.records])
     if ";" in hardware(rows):
         notes.append("Costs were measured on different machines and cannot be compared.")
+    return notes
+
+
+def _package_notes(packages: Sequence[Mapping[str, str]]) -> list[str]:
+    """What the versions of packages that measured say; builds of one version for other devices count as one."""
+    told = [versions for versions in packages if versions]
+    if not told:
+        return []
+    notes = ["Some records do not say which package versions measured them."] if len(told) < len(packages) else []
+    found = {name: {versions[name].partition("+")[0] for versions in told if name in versions} for name in told[0]}
+    differing = [f"{name} {', '.join(sorted(versions))}" for name, versions in found.items() if len(versions) > 1]
+    if differing:
+        notes.append(
+            f"Measured by different versions of packages, so that last digits can differ: {'; '.join(differing)}."
+        )
     return notes
 
 

@@ -8,6 +8,9 @@ from src.leaderboard.diagnostics_table import row_diagnostics
 from src.leaderboard.row import Cell, Row
 from src.leaderboard.study import StudyTable
 
+FORMULA = ("=", "+", "-", "@", "\t", "\r")
+"""With what a cell begins that a spreadsheet calculates."""
+
 
 def csv_text(tables: Sequence[StudyTable]) -> str:
     """One line a study, benchmark, arm and setting; a value that is missing or refused is an empty field."""
@@ -19,10 +22,15 @@ def csv_text(tables: Sequence[StudyTable]) -> str:
     ]
     headings = list(dict.fromkeys(heading for line in lines for heading in line))
     buffer = io.StringIO()
-    writer = csv.DictWriter(buffer, headings, lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(lines)
+    writer = csv.writer(buffer, lineterminator="\n")
+    writer.writerow(map(_inert, headings))
+    writer.writerows([_inert(line.get(heading)) for heading in headings] for line in lines)
     return buffer.getvalue()
+
+
+def _inert(value: object) -> object:
+    """A text that a spreadsheet would calculate, behind an apostrophe, which makes it a text for it."""
+    return f"'{value}" if isinstance(value, str) and value.startswith(FORMULA) else value
 
 
 def _line(study: str, row: Row) -> dict[str, object]:

@@ -128,7 +128,7 @@ def _by_arm(rows: Sequence[Row]) -> list[list[Row]]:
     found: dict[str, list[Row]] = defaultdict(list)
     for row in rows:
         if (
-            row.ranked
+            row.comparable
             and "scale" in dict(row.setting)
             and all(_value(row, role) is not None for role in (JUDGE, DISTANCE))
         ):

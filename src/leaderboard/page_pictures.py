@@ -7,6 +7,9 @@ from typing import Any
 
 from PIL import Image
 
+from src.checkpoints.plain_files import read_regular
+from src.data.image_file import DECODE_ERRORS
+from src.faces.open_picture import check_scans, open_picture
 from src.settings.errors import UserError
 from src.tracking.records import GALLERY_RULES, GALLERY_VIEWS, StoredRecord
 
@@ -35,9 +38,11 @@ def data_uri(path: Path) -> tuple[str, int]:
         UserError: the file is no picture.
     """
     try:
-        with Image.open(path) as opened:
+        data = read_regular(path)
+        with open_picture(io.BytesIO(data)) as opened:
+            check_scans(data)
             picture = opened.convert("RGB")
-    except OSError as error:
+    except DECODE_ERRORS as error:
         raise UserError(f"{path}: not a readable picture ({error}); evaluate this run again") from None
     picture.thumbnail((LARGEST_SIDE, LARGEST_SIDE), Image.Resampling.LANCZOS)
     buffer = io.BytesIO()

@@ -55,8 +55,19 @@ def with_interval(value: float | None, interval: tuple[float, float] | None, dig
     return f"{value:.{digits}f} [{interval[0]:.{digits}f}, {interval[1]:.{digits}f}]"
 
 
+def prose(text: str) -> str:
+    """A text for Markdown, in which names of others make neither elements, links nor pictures, nor begin a line."""
+    return (
+        " ".join(text.split("\n"))
+        .replace("&", "&amp;")
+        .replace("<", "&lt;")
+        .replace("](", "]\\(")
+        .replace("![", "!\\[")
+    )
+
+
 def _escaped(cell: str) -> str:
-    return cell.replace("|", "\\|").replace("\n", " ")
+    return prose(cell).replace("|", "\\|")
 
 
 def _widths(grid: Grid) -> list[int]:

@@ -10,6 +10,7 @@ from jaxtyping import Float
 from src.leaderboard.definition import direction_of
 from src.leaderboard.knobs import Seed, Setting, in_order, seeds_of
 from src.metrics.statistics import Interval, bootstrap_mean, worst_decile
+from src.settings.clr_face import ORACLE
 from src.settings.errors import UserError
 from src.tracking.records import FACE_COLUMN, Cost, MetricValue, StoredRecord
 
@@ -101,9 +102,20 @@ class Row:
         return self.fidelity is not None and fused != []
 
     @property
+    def comparable(self) -> bool:
+        """An arm whose numbers may stand beside those of the others."""
+        return self.status == "finished" and not self.baseline and self.incomparable is None
+
+    @property
+    def told_truth(self) -> bool:
+        """Was led toward the clean face itself: a ceiling, which no method reaches on a face that it was not told."""
+        knobs = dict(self.setting)
+        return knobs.get("target") == ORACLE and float(knobs.get("scale", 0)) > 0
+
+    @property
     def ranked(self) -> bool:
         """Takes part in the ranking."""
-        return self.status == "finished" and not self.baseline and self.incomparable is None
+        return self.comparable and not self.told_truth
 
 
 def per_image_table(records: Sequence[StoredRecord]) -> pd.DataFrame:

@@ -65,6 +65,7 @@ def cautions(rows: Sequence[Row], protocol: Protocol) -> list[str]:
         "difference to the arm before, or to the first arm of the rank before, excludes zero; '=' marks a shared rank.",
         *_faces(rows, protocol, faces),
         *_choice(rows),
+        *_ceilings(rows),
         *_seeds(rows),
         *_primary(protocol, faces),
         *_guides_view(protocol),
@@ -90,6 +91,13 @@ def _choice(rows: Sequence[Row]) -> list[str]:
         f"Each arm is ranked at the {what} that is best for it on these very images: that choice is optimistic, the "
         "more so the more were tried. The table of all settings and the curve show every one."
     ]
+
+
+def _ceilings(rows: Sequence[Row]) -> list[str]:
+    told = [named(row) for row in rows if row.comparable and row.told_truth]
+    if not told:
+        return []
+    return [f"Led toward the clean faces themselves, and so a ceiling that takes part in no order: {'; '.join(told)}."]
 
 
 def _seeds(rows: Sequence[Row]) -> list[str]:

@@ -26,7 +26,9 @@ MASK_OBJECTIVES = ("identity_set", "guidance_gain")
 GATES = ("soft", "straight_through", "hard_concrete")
 MASKS = ("learned", "learned_hard", "ones", "zeros", "random", "components", "edges")
 """Masks under which guidance acts: the learned one, soft or binary, and the controls of the sheet's section 6."""
-TARGETS = ("recovered", "input", "oracle")
+ORACLE = "oracle"
+"""The target that knows the clean face."""
+TARGETS = ("recovered", "input", ORACLE)
 GRADIENTS = ("cheap", "full")
 
 
@@ -142,6 +144,8 @@ class LatentMaskSettings:
     """Weight of the perceptual distance of the guided face, in `guidance_gain`."""
     perceptual_network: str
     """As `cft.image_losses.perceptual_network`."""
+    window: list[float]
+    """[first, last] part of the process that training draws from, of a mask or an objective that knows the time."""
     restoration_steps: int
     """Network evaluations of the unguided restoration that `identity_set` mixes with the clean latent."""
     degradation: DegradationRecipe

@@ -12,6 +12,7 @@ from torch.optim import Optimizer
 
 from src.checkpoints.clr_face_facts import GUIDE_FACT
 from src.checkpoints.network_file import save_network
+from src.degradation.canvas import to_device
 from src.degradation.keyed import SampleKey, stream_number
 from src.degradation.keyed_images import keyed_gates, keyed_latents, keyed_shares
 from src.diffusion.conditioned_denoiser import ConditionedDenoiser
@@ -39,10 +40,6 @@ from src.stages.weight_average import WeightAverage
 Latent = Float[Tensor, "b c h w"]
 
 PART, NOISE, GATES = (stream_number(f"latent_mask_{name}") for name in ("part", "noise", "gates"))
-WINDOW = (0.05, 0.7)
-"""Parts of the process at which masks are trained: where guidance acts by default."""
-SHOWN_PART = 0.375
-"""Part of the process whose mask the picture grid shows: the middle of the window."""
 
 
 class LatentMaskStage(Stage):
@@ -101,10 +98,11 @@ class LatentMaskStage(Stage):
         """One step on the objective."""
         keys = [SampleKey(self.seed, self.iteration, place) for place in self.places]
         z0, condition = self._latents(batch)
-        z_lq, parts = condition[:, : z0.shape[1]], self._parts(keys)
+        drawn = self._parts(keys)
+        z_lq, parts = condition[:, : z0.shape[1]], to_device(drawn, self.device)
         gates = keyed_gates(keys, GATES, _shape(z0), self.device)
         mask = self.network.trained(z_lq, parts, gates, self.settings.gates)
-        terms = self._objective(mask, batch, z0, condition, parts, keyed_latents(keys, NOISE, _shape(z0), self.device))
+        terms = self._objective(mask, batch, z0, condition, drawn, keyed_latents(keys, NOISE, _shape(z0), self.device))
         loss = torch.stack([self._weight(name) * term for name, term in terms.items()]).sum()
         scalars = {name: term.detach() for name, term in terms.items()}
         self.guard(scalars)
@@ -123,8 +121,9 @@ class LatentMaskStage(Stage):
         return self.autoencoder.network.latent_of(batch["hq"]).float(), self.condition.network(batch["lq"])
 
     def _parts(self, keys: Sequence[SampleKey]) -> Float[Tensor, "b"]:
-        first, last = WINDOW
-        return (first + (last - first) * torch.from_numpy(keyed_shares(keys, PART))).float().to(self.device)
+        """On the CPU."""
+        first, last = self.settings.window
+        return (first + (last - first) * torch.from_numpy(keyed_shares(keys, PART))).float()
 
     def _objective(
         self, mask: Latent, batch: Batch, z0: Latent, condition: Tensor, parts: Tensor, noise: Latent
@@ -149,20 +148,20 @@ class LatentMaskStage(Stage):
         return restored_from_noise(self.process, self.score.network, condition, noise, steps)
 
     def _estimate(self, z0: Latent, condition: Tensor, parts: Tensor, noise: Latent) -> Latent:
-        """Tweedie's estimate of the clean latents, each noised to its own part of the process."""
-        t = torch.tensor([self.process.at(part) for part in parts.tolist()], device=self.device)
+        """Tweedie's estimate of the clean latents, each noised to its own part (on the CPU) of the process."""
+        t = to_device(torch.tensor([self.process.at(part) for part in parts.tolist()]), self.device)
         alpha, sigma = (coefficient.view(-1, 1, 1, 1) for coefficient in self.process.marginal(t))
         z_t = alpha * z0 + sigma * noise
         return (z_t - sigma * ConditionedDenoiser(self.process, self.score.network, condition)(z_t, t)) / alpha
 
     @torch.no_grad()
     def preview(self, batch: Batch) -> dict[str, Tensor]:
-        """The degraded face, restored without guidance, with the clean latent put in under the mask, the mask (mean over
-        the channels, white is 1), and the clean face."""
+        """The degraded face, restored without guidance, with the clean latent put in under the mask of the window's middle,
+        the mask (mean over the channels, white is 1), and the clean face."""
         z0, condition = self._latents(batch)
         keys = [SampleKey(self.seed, 0, place) for place in range(len(z0))]
         restored = self._restored(condition, keyed_latents(keys, NOISE, _shape(z0), z0.device))
-        part = torch.full((len(z0),), SHOWN_PART, device=z0.device)
+        part = torch.full((len(z0),), sum(self.settings.window) / 2, device=z0.device)
         mask = self.average.network.soft(condition[:, : z0.shape[1]], part)
         mixed = mask * z0 + (1 - mask) * restored
         decode = self.autoencoder.network.decoded

@@ -13,6 +13,7 @@ from src.leaderboard.study import Ranking
 from src.leaderboard.table import build_rows
 from src.metrics.statistics import bootstrap_mean
 from src.tracking.records import MetricValue, StoredRecord, write_record
+from tests.leaderboard.clr_face_study import Made, guided, made_record
 
 FACES = 40
 EASY = np.full(FACES // 2, 0.1)
@@ -74,6 +75,24 @@ def test_the_best_setting_of_an_arm_is_not_that_which_fails_most(make) -> None:
     ]
     ranking = _ranking(records)
     assert [(row.arm, row.fidelity) for row in placed(ranking.rows)] == [("arm", 1.0), ("other", None)]
+
+
+def test_a_setting_that_was_led_to_the_clean_face_is_shown_and_never_ranked(make) -> None:
+    records = [
+        guided(make, Made(0.6, 20.0), 0.0),
+        guided(make, Made(0.7, 21.0), 0.3, "learned"),
+        guided(make, Made(0.9, 22.0), 0.3, "learned", "oracle"),
+        made_record(make, "other", Made(0.8, 22.0), 1),
+    ]
+    (table,) = study_tables(records, Choices(primary="identity", resamples=200))
+    (ranking,) = table.rankings
+    assert [(row.arm, dict(row.setting).get("target")) for row in placed(ranking.rows)] == [
+        ("other", None),
+        ("clr_face", "recovered"),
+    ]
+    assert sum(row.told_truth for row in ranking.rows) == 1
+    (note,) = (note for note in ranking.notes if note.startswith("Led toward the clean faces themselves"))
+    assert "target oracle" in note
 
 
 def test_without_a_common_face_there_is_no_rank(make) -> None:

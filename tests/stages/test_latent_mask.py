@@ -49,9 +49,9 @@ def key(place: int) -> SampleKey:
     return SampleKey(0, 1, place)
 
 
-def parts() -> list[float]:
+def parts(first: float, last: float) -> list[float]:
     """Uniform in the window."""
-    return [0.05 + 0.65 * float(keyed_uniforms(key(place), PART, 1)[0]) for place in range(4)]
+    return [first + (last - first) * float(keyed_uniforms(key(place), PART, 1)[0]) for place in range(4)]
 
 
 def noise() -> Tensor:
@@ -104,11 +104,11 @@ def test_the_smallest_set_of_features_that_carries_identity(tmp_path: Path) -> N
     torch.testing.assert_close(stage.network.weight.grad, gradient / 4, rtol=1e-3, atol=rounding)
 
 
-@pytest.mark.parametrize("changes", [(), ("latent_mask.step=0.5",)])
+@pytest.mark.parametrize("changes", [(), ("latent_mask.step=0.5", "latent_mask.window=[0.3,0.4]")])
 def test_guidance_pays_where_the_clean_face_says_so(changes: tuple[str, ...], tmp_path: Path) -> None:
     """Objective B: the step leads to the recovered identity, both terms compare with the clean face."""
     known, step = Known(GAIN, *changes), 0.5 if changes else 0.1
-    t, batch = torch.tensor(parts()), known.batch
+    t, batch = torch.tensor(parts(*((0.3, 0.4) if changes else (0.05, 0.7)))), known.batch
     alpha = torch.exp(-0.25 * t**2 * 19.9 - 0.05 * t)[:, None, None, None]
     sigma = (1 - alpha**2).sqrt()
     state = alpha * known.z0 + sigma * noise()
