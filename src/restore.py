@@ -16,6 +16,7 @@ from src.photos.check import check_settings
 from src.photos.plan import PhotoFile, plan_photos
 from src.restorers.locate import resolve_checkpoints
 from src.settings.errors import UserError
+from src.settings.printable import one_line
 from src.settings.restore import RestoreConfig
 
 if TYPE_CHECKING:
@@ -72,7 +73,7 @@ def restore(config: RestoreConfig) -> int:
     summary.write(built.facts, built.restorer.name)
     print(summary.line(seconds))
     for problem in summary.problems:
-        print(f"not restored: {problem}", file=sys.stderr)
+        print(f"not restored: {one_line(problem)}", file=sys.stderr)
     return 1 if summary.problems else 0
 
 

@@ -32,6 +32,11 @@ def main(config: DictConfig) -> float | None:
         from src.jobs.sweep import launch_job
 
         return launch_job(settings, overrides, hydra_config.job.num)
+    if settings.cluster.dry_run:
+        from src.jobs.dry_run import print_plan
+
+        print_plan([(overrides, settings)], hydra_config.launcher)
+        return None
     from src.jobs.upstream import check_given
 
     check_given(settings)

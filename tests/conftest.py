@@ -1,11 +1,32 @@
 """Fixtures shared by all tests."""
 
+import os
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 import torch
 
+from tests.fork_server.executable import fork_server
+
 ROOT = Path(__file__).resolve().parents[1]
+FORKED_PYTHON = "BFR_TEST_PYTHON"
+"""Environment variable with the path of `forked_python`."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Start one fork server for all processes of pytest-xdist, which inherit the environment."""
+    if FORKED_PYTHON not in os.environ:
+        ended = ExitStack()
+        os.environ[FORKED_PYTHON] = str(ended.enter_context(fork_server()))
+        ended.callback(os.environ.pop, FORKED_PYTHON)
+        config.add_cleanup(ended.close)
+
+
+@pytest.fixture(scope="session")
+def forked_python() -> str:
+    """To use like `sys.executable`, for commands that import torch and Lightning: each is a fork of one process."""
+    return os.environ[FORKED_PYTHON]
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -4,14 +4,13 @@ import os
 import re
 import shlex
 import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from src.data.image_file import write_png
-from src.jobs.sweep import plan
+from src.jobs.sweep_plan import plan
 from src.photos.check import check_settings
 from tests.commands.restore_settings import restore_config
 from tests.photos.group_photo import GroupPhoto
@@ -96,9 +95,10 @@ def test_commands_with_the_authors_weights_are_well_formed(line: str) -> None:
 
 
 @pytest.mark.parametrize("line", [line for line in commands() if "src.weights" in line and not is_run(line)])
-def test_commands_that_fetch_say_what_they_cannot(line: str, place: Path, root: Path) -> None:
+def test_commands_that_fetch_say_what_they_cannot(line: str, place: Path, root: Path, forked_python: str) -> None:
     offline = os.environ | {"HTTPS_PROXY": "http://127.0.0.1:9", "https_proxy": "http://127.0.0.1:9"}
-    done = subprocess.run(localised(line, place), cwd=root, env=offline, capture_output=True, text=True, check=False)
+    command = localised(line, place, forked_python)
+    done = subprocess.run(command, cwd=root, env=offline, capture_output=True, text=True, check=False)
     assert done.returncode == 2
     assert "licence" in done.stderr
     assert re.search(r"error: \S+\.pth cannot be fetched from https://", done.stderr)
@@ -128,8 +128,8 @@ def finished(place: Path, stage: str) -> Path:
     return next((place / "runs" / stage).glob("*all_fixed*" if stage == "cft" else "*"))
 
 
-def localised(line: str, place: Path) -> list[str]:
-    """The command with this Python, small networks and every path inside `place`."""
+def localised(line: str, place: Path, python: str) -> list[str]:
+    """The command with `python`, small networks and every path inside `place`."""
     program, *words = shlex.split(line)
     if program == "torchrun":
         words = ["-m", "torch.distributed.run", *words]
@@ -167,14 +167,12 @@ def localised(line: str, place: Path) -> list[str]:
     words = [re.sub(rf"{place}/runs/(\w+)/RUN", lambda found: str(finished(place, found[1])), word) for word in words]
     if "src.weights" in words:
         words.extend(["--weights-dir", str(place / "weights")] if "export" not in words else [])
-    return [sys.executable, *words]
+    return [python, *words]
 
 
 @pytest.mark.parametrize("line", [line for line in commands() if is_run(line)])
-def test_command_runs(line: str, place: Path, root: Path) -> None:
-    environment = os.environ | {"OMP_NUM_THREADS": "2"}
-    done = subprocess.run(
-        localised(line, place), cwd=root, env=environment, capture_output=True, text=True, timeout=800, check=False
-    )
+def test_command_runs(line: str, place: Path, root: Path, forked_python: str) -> None:
+    command = localised(line, place, forked_python)
+    done = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=800, check=False)
     assert done.returncode == 0, done.stdout[-1500:] + done.stderr[-3000:]
     assert "Traceback" not in done.stderr

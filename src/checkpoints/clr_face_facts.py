@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 
+from src.checkpoints.plain_files import parsed_json
 from src.settings.clr_face import CONDITIONS, SdeSettings
 from src.settings.errors import UserError
 
@@ -26,7 +27,7 @@ def score_facts(sde: SdeSettings, condition: str) -> dict[str, str]:
 def sde_of(facts: Mapping[str, str], path: Path) -> SdeSettings:
     """The process that the score model in `path` inverts. Raises UserError if its facts do not say."""
     try:
-        return SdeSettings(**json.loads(facts[SDE_FACT]))
+        return SdeSettings(**parsed_json(facts[SDE_FACT]))
     except (KeyError, TypeError, ValueError) as error:
         raise UserError(
             f"{path}: its fact {SDE_FACT!r} is {facts.get(SDE_FACT)!r}, expected the settings of the noising process that "

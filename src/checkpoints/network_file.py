@@ -1,7 +1,11 @@
 """The suite's own weights file: safetensors with the sizes that rebuild the network in its header."""
 
+import itertools
 import json
-from collections.abc import Callable, Mapping
+import os
+import re
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -11,8 +15,10 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor, nn
+from torch.nn.modules.module import register_module_parameter_registration_hook
 
 from src.checkpoints.files import atomic_path, sha256_of
+from src.checkpoints.plain_files import parsed_json
 from src.checkpoints.tensor_file import tensor_differences
 from src.networks import (
     CodeFormer,
@@ -51,6 +57,8 @@ FORMAT = "blind-face-restoration-suite/1"
 """Value of the header's `format`; the number grows when older readers could misread a file."""
 HEADER_KEY = "network"
 SHOWN_DIFFERENCES = 3
+SLACK = 4
+"""Times that a parameter may be made and thrown away again while its network is built."""
 
 
 def _codeformer(settings: dict[str, Any]) -> CodeFormer:
@@ -136,7 +144,7 @@ def save_network(
     description = {"format": FORMAT, "kind": kind, "settings": settings, "facts": facts}
     with atomic_path(path) as temporary:
         # One header entry: safetensors writes several in random order, which would change the hash.
-        save_file(state, temporary, metadata={HEADER_KEY: json.dumps(description, sort_keys=True)})
+        _save_file(state, temporary, {HEADER_KEY: json.dumps(description, sort_keys=True)})
         return sha256_of(temporary)
 
 
@@ -147,7 +155,7 @@ def load_network(path: Path) -> LoadedNetwork:
     """
     description, state = _read(path)
     kind, settings = description["kind"], description["settings"]
-    with torch.device("meta"):
+    with torch.device("meta"), _at_most(len(state)):
         network = _build(kind, settings, source=str(path))
     _check_tensors(network, state, source=str(path))
     dtypes = {key: tensor.dtype for key, tensor in network.state_dict().items()}
@@ -168,12 +176,28 @@ def is_network_file(path: Path) -> bool:
         return True
 
 
+@contextmanager
+def _at_most(parameters: int) -> Iterator[None]:
+    """Stop building a network of far more parameters: a header may promise a billion blocks."""
+    built = itertools.count(1)
+
+    def count(module: nn.Module, name: str, parameter: nn.Parameter) -> None:
+        if next(built) > SLACK * parameters:
+            raise ValueError(f"they describe far more than the {parameters} tensors of the file")
+
+    handle = register_module_parameter_registration_hook(count)
+    try:
+        yield
+    finally:
+        handle.remove()
+
+
 def _build(kind: str, settings: dict[str, Any], source: str) -> nn.Module:
     if kind not in NETWORK_KINDS:
         raise UserError(f"{source}: unknown kind of network {kind!r}, expected one of {', '.join(NETWORK_KINDS)}")
     try:
         return NETWORK_KINDS[kind](settings)
-    except (KeyError, TypeError, ValueError) as error:
+    except Exception as error:  # settings of a stranger can raise nearly anything inside a constructor
         raise UserError(f"{source}: its settings do not describe a {kind} ({type(error).__name__}: {error})") from error
 
 
@@ -185,6 +209,16 @@ def _stored(key: str, tensor: Tensor, half: bool) -> Tensor:
     if bool((halved.isinf() & tensor.isfinite()).any()):
         raise UserError(f"{key} has values beyond the range of fp16 (65504): save it with half=False")
     return halved
+
+
+def _save_file(state: dict[str, Tensor], path: Path, metadata: dict[str, str]) -> None:
+    try:
+        save_file(state, path, metadata=metadata)
+    except SafetensorError as error:
+        # The error of the system, as which a full disk is told, stands in the text alone.
+        if found := re.search(r"os error (\d+)", str(error)):
+            raise OSError(int(found[1]), os.strerror(int(found[1]))) from None
+        raise
 
 
 def _check_tensors(network: nn.Module, state: dict[str, Tensor], source: str) -> None:
@@ -199,19 +233,24 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, Tensor]]:
         raise UserError(f"{path}: no such weights file")
     try:
         with safe_open(path, framework="pt") as handle:
-            description = json.loads((handle.metadata() or {}).get(HEADER_KEY, "{}"))
+            description = parsed_json((handle.metadata() or {}).get(HEADER_KEY, "{}"))
             state = {key: handle.get_tensor(key) for key in handle.keys()}  # noqa: SIM118
     except (SafetensorError, OSError, ValueError) as error:
         raise UserError(
             f"{path}: not a readable safetensors file ({error}); it may be truncated: export or fetch it again"
         ) from error
-    if (
-        not isinstance(description, dict)
-        or description.get("format") != FORMAT
-        or not {"kind", "settings", "facts"} <= description.keys()
-    ):
+    if not _describes(description):
         raise UserError(
             f"{path}: no weights file of this suite (expected the format {FORMAT!r} in its header);"
             " published files are read by their network's name instead"
         )
     return description, state
+
+
+def _describes(description: Any) -> bool:
+    if not isinstance(description, dict) or description.get("format") != FORMAT:
+        return False
+    facts = description.get("facts")
+    if not (isinstance(description.get("kind"), str) and isinstance(description.get("settings"), dict)):
+        return False
+    return isinstance(facts, dict) and all(isinstance(text, str) for text in facts.values())

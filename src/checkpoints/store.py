@@ -1,12 +1,14 @@
 """The run store: one folder a run, found again by stage and identity. Imports no torch."""
 
 import json
-from dataclasses import asdict, dataclass, field
-from datetime import UTC, datetime
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from src.checkpoints.files import atomic_path
+from src.checkpoints.plain_files import read_json
+from src.checkpoints.stamps import later_stamp
 from src.settings.errors import UserError
 
 BUNDLED = Path(__file__).parent / "bundled"
@@ -23,7 +25,7 @@ class RunStatus:
     identity: str
     name: str
     state: str
-    """`running`, `finished` or `failed`."""
+    """`running`, `interrupted` (a signal ended it; the same command goes on), `finished` or `failed`."""
     weights: dict[str, str] = field(default_factory=dict)
     """SHA-256 by kind of network."""
     facts: dict[str, Any] = field(default_factory=dict)
@@ -61,17 +63,24 @@ class StoredRun:
 def read_run(folder: Path) -> StoredRun | None:
     """The run in `folder`, or None if it holds no readable status."""
     try:
-        return StoredRun(folder, RunStatus(**json.loads((folder / STATUS_FILE).read_text())))
+        return StoredRun(folder, RunStatus(**read_json(folder / STATUS_FILE)))
     except (OSError, ValueError, TypeError):
         return None
 
 
 def write_status(folder: Path, status: RunStatus) -> StoredRun:
-    """Write `status.json` atomically, with the time."""
-    stamped = RunStatus(**(asdict(status) | {"updated": datetime.now(UTC).isoformat(timespec="milliseconds")}))
+    """Write `status.json` atomically, with a time behind that of every other run of the stage."""
+    others = (run.status.updated for run in _runs(folder.parent))
+    stamped = replace(status, updated=later_stamp(others))
     with atomic_path(folder / STATUS_FILE) as temporary:
         temporary.write_text(json.dumps(asdict(stamped), indent=2, sort_keys=True) + "\n")
     return StoredRun(folder, stamped)
+
+
+def _runs(folder: Path) -> Iterator[StoredRun]:
+    """The runs of one stage."""
+    found = (read_run(path.parent) for path in folder.glob(f"*/{STATUS_FILE}"))
+    return (run for run in found if run is not None)
 
 
 @dataclass(frozen=True)
@@ -86,6 +95,6 @@ class RunStore:
 
     def find(self, stage: str, identity: str) -> StoredRun | None:
         """The newest finished run with this identity."""
-        runs = (read_run(path.parent) for path in (self.root / stage).glob(f"*/{STATUS_FILE}"))
-        fitting = [run for run in runs if run and run.is_finished and run.status.identity == identity]
+        runs = _runs(self.root / stage)
+        fitting = [run for run in runs if run.is_finished and run.status.identity == identity]
         return max(fitting, key=lambda run: run.status.updated, default=None)

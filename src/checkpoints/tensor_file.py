@@ -2,6 +2,7 @@
 
 import re
 import warnings
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 from pickle import UnpicklingError
@@ -85,9 +86,18 @@ def tensor_differences(expected: Mapping[str, Tensor], state: Mapping[str, Tenso
 
 
 def _unpickled(path: Path) -> Any:
+    _check_stored(path)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Detected pickle protocol")
         return torch.load(path, map_location="cpu", weights_only=True)
+
+
+def _check_stored(path: Path) -> None:
+    """torch.save compresses nothing; a compressed member can unpack to any size."""
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            if any(member.compress_type != zipfile.ZIP_STORED for member in archive.infolist()):
+                raise ValueError("its tensors are compressed, as torch.save never does")
 
 
 def _reason(error: Exception) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import ParamSpec, TypeVar
 
 from src.settings.errors import UserError
+from src.settings.printable import printable
 
 BROKEN_PIPE = 141
 """Exit status of a process that ends because nobody reads its output (128 + SIGPIPE)."""
@@ -24,7 +25,7 @@ def friendly_errors(function: Callable[P, R]) -> Callable[P, R]:
             sys.stdout.flush()  # a closed pipe shows here, not at the end of Python
             return result
         except UserError as error:
-            print(f"error: {error}", file=sys.stderr, flush=True)
+            print(f"error: {printable(str(error))}", file=sys.stderr, flush=True)
             raise SystemExit(2) from None
         except BrokenPipeError:
             # Python flushes stdout once more at its end, which must not fail again.

@@ -2,6 +2,11 @@
 
 from collections.abc import Iterator
 
+from src.settings.printable import is_plain
+
+LONGEST_NAME = 200
+"""Bytes of a folder's name that leave room for what is added to it; file systems take 255."""
+
 
 def choice(key: str, value: object, allowed: tuple[object, ...]) -> Iterator[str]:
     """The value is one of those allowed."""
@@ -43,3 +48,13 @@ def unit_pair(key: str, pair: list[float]) -> Iterator[str]:
     """The pair lies in [0, 1)."""
     if len(pair) != 2 or not all(0 <= value < 1 for value in pair):
         yield f"{key}: {pair} must be two values in [0, 1)"
+
+
+def folder_name(key: str, value: str) -> Iterator[str]:
+    """`value` is to name a folder, on any file system and in any terminal."""
+    if value in ("", ".", "..") or "/" in value:
+        yield f"{key}: {value!r} names a folder; it must not be empty, a dot or two, or contain a slash"
+    elif not is_plain(value):
+        yield f"{key}: {value!r} names a folder; it must not contain line breaks or characters that cannot be printed"
+    elif len(value.encode()) > LONGEST_NAME:
+        yield f"{key}: {value[:40]!r}... names a folder; it must not be longer than {LONGEST_NAME} bytes"

@@ -4,9 +4,10 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 from src.config.arms import arms_of_stage, stage_of_arm
-from src.config.rules import at_least, choice, ordered, positive, seed, unit_pair, within
+from src.config.rules import at_least, choice, folder_name, ordered, positive, seed, unit_pair, within
 from src.config.stage_order import STAGES
 from src.config.validate_clr_face import clr_face_problems
+from src.config.validate_cluster import cluster_problems
 from src.config.validate_codeformer_plus_plus import codeformer_plus_plus_problems
 from src.config.validate_difface import difface_problems
 from src.degradation.chain import chain_of, recipe_problems
@@ -66,6 +67,7 @@ def _problems(config: TrainConfig) -> Iterator[str]:
     yield from clr_face_problems(config)
     yield from _evaluation(config)
     yield from _hardware(config)
+    yield from cluster_problems(config.cluster, config.trainer, resume=config.resume)
     for key, recipe in _recipes(config).items():
         yield from _recipe(key, recipe, key in _on_device(config))
 
@@ -123,9 +125,8 @@ def metrics_problems(metrics: MetricsSettings) -> Iterator[str]:
 
 
 def _names(config: TrainConfig) -> Iterator[str]:
-    for key, value in (("study", config.study), ("label", config.label)):
-        if not value or "/" in value:
-            yield f"{key}: {value!r} names a folder; it must not be empty or contain a slash"
+    yield from folder_name("study", config.study)
+    yield from folder_name("label", config.label)
 
 
 def _arm(config: TrainConfig) -> Iterator[str]:
@@ -239,6 +240,7 @@ def _hardware(config: TrainConfig) -> Iterator[str]:
         ("workers", 0),
         ("threads", 0),
         ("images_every", 0),
+        ("recomputed_resolutions", 0),
     ):
         yield from at_least(f"trainer.{name}", getattr(trainer, name), low)
     yield from choice("logger.kind", config.logger.kind, ("wandb", "none"))

@@ -14,6 +14,8 @@ from src.settings.errors import UserError
 
 ENCRYPTED = 1
 """Flag of a member in the archive's directory."""
+LARGEST_MEMBER = 2**30
+"""Bytes of a member, unpacked; a few packed kilobytes can promise any number."""
 READABLE = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA)
 MEMBER_ERRORS = (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError, NotImplementedError)
 
@@ -22,8 +24,8 @@ class Archive:
     """A zip archive as a `FileTree`; every process opens it for itself. Pickled as its path.
 
     Raises:
-        UserError: it cannot be read, is damaged, or has a member that is encrypted, compressed in an unusual way, named
-            twice, or named to lie outside the archive.
+        UserError: it cannot be read, is damaged, or has a member that is encrypted, compressed in an unusual way, larger
+            than `LARGEST_MEMBER`, named twice, or named to lie outside the archive.
     """
 
     def __init__(self, root: Path) -> None:
@@ -120,4 +122,6 @@ def _problem(member: zipfile.ZipInfo) -> str:
         return "is encrypted; make an archive without a password"
     if member.compress_type not in READABLE:
         return f"is compressed by method {member.compress_type}; make the archive with deflate, or without compression"
+    if member.file_size > LARGEST_MEMBER:
+        return f"unpacks to {member.file_size:,} bytes, more than {LARGEST_MEMBER:,}; take it out of the archive"
     return ""

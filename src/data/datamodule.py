@@ -10,6 +10,7 @@ from torch.utils.data import DataLoader
 from src.data.device_degradation import DeviceDegradation
 from src.data.levels import to_network
 from src.data.loader_process import one_thread
+from src.data.reporting_loader import ReportingLoader
 from src.data.stream import StreamSampler
 from src.data.training_set import CleanFaces, collate
 
@@ -49,7 +50,7 @@ class FaceDataModule(pl.LightningDataModule):
         return self.loader(start=start, rank=self.trainer.global_rank, world_size=self.trainer.world_size)
 
     def loader(self, *, start: int, rank: int, world_size: int) -> DataLoader:
-        """Batches of a rank, from iteration `start` + 1 on."""
+        """Batches of a rank, from iteration `start` + 1 on; raises what its processes raise as `UserError`."""
         sampler = StreamSampler(
             length=len(self._faces),
             batch_size=self._batch_size,
@@ -59,10 +60,10 @@ class FaceDataModule(pl.LightningDataModule):
             rank=rank,
             world_size=world_size,
         )
-        return DataLoader(
+        return ReportingLoader(
             self._faces,
+            collate=collate,
             batch_sampler=sampler,
-            collate_fn=collate,
             num_workers=self._workers,
             persistent_workers=self._workers > 0,
             pin_memory=torch.cuda.is_available(),

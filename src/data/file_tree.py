@@ -4,13 +4,15 @@ import os
 from functools import cache as memoised
 from functools import cached_property
 from io import BufferedIOBase
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Protocol, runtime_checkable
 
 from src.checkpoints.files import sha256_of
+from src.checkpoints.plain_files import check_regular, read_regular
 from src.data.archive import Archive
 from src.data.image_file import IMAGE_SUFFIXES
 from src.settings.errors import UserError
+from src.settings.printable import is_plain
 
 
 @runtime_checkable
@@ -64,12 +66,13 @@ class Folder:
         return [path.as_posix() for path in sorted(found)]
 
     def holds(self, file: str) -> bool:
-        """Whether there is such a file."""
-        return (self.root / file).is_file()
+        """Whether there is such a file, named to lie below the root."""
+        return _lies_below(file) and (self.root / file).is_file()
 
     def open(self, file: str) -> BufferedIOBase:
         """The file for reading. Raises UserError if it cannot be opened."""
         try:
+            check_regular(self.root / file)
             return (self.root / file).open("rb")
         except OSError as error:
             raise UserError(f"{self.where(file)}: cannot be read ({error.strerror})") from None
@@ -77,8 +80,7 @@ class Folder:
     def read(self, file: str) -> bytes:
         """Its content. Raises UserError if it cannot be read."""
         try:
-            with self.open(file) as stream:
-                return stream.read()
+            return read_regular(self.root / file)
         except OSError as error:
             raise UserError(f"{self.where(file)}: cannot be read ({error.strerror})") from None
 
@@ -132,13 +134,21 @@ def images_of(tree: FileTree) -> list[str]:
     """The files with the suffix of an image.
 
     Raises:
-        UserError: there is none.
+        UserError: there is none, or one has a name that cannot be printed.
     """
     found = [file for file in tree.files if file.lower().endswith(IMAGE_SUFFIXES)]
+    if odd := next((file for file in found if not is_plain(file)), None):
+        raise UserError(
+            f"data.root: {tree.root} holds a file named {odd!r}, with characters that cannot be printed; rename it"
+        )
     if not found:
         suffixes = ", ".join(IMAGE_SUFFIXES)
         raise UserError(f"data.root: {tree.root} holds no image ({suffixes}), also not in sub-folders")
     return found
+
+
+def _lies_below(file: str) -> bool:
+    return "\0" not in file and not file.startswith("/") and ".." not in PurePosixPath(file).parts
 
 
 @memoised

@@ -71,6 +71,16 @@ def load_frozen(folder: Path) -> Benchmark:
     """
     folder = folder.expanduser()
     content = read_manifest(folder)
+    try:
+        return _loaded(folder, content)
+    except (LookupError, TypeError, ValueError, AttributeError, OverflowError, MemoryError) as error:
+        # A manifest that was sealed with other content than `freeze` writes.
+        raise UserError(
+            f"{folder / MANIFEST}: does not describe a benchmark ({type(error).__name__}: {error}); make it anew"
+        ) from error
+
+
+def _loaded(folder: Path, content: dict[str, Any]) -> Benchmark:
     faces = content["faces"]
     _check_files(folder, content)
     stacks = {side: _read_side(folder, side, content) if faces[0][side] else None for side in SIDES}

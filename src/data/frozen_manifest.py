@@ -5,7 +5,9 @@ import json
 from pathlib import Path, PurePosixPath
 from typing import Any
 
+from src.checkpoints.plain_files import read_json
 from src.settings.errors import UserError
+from src.settings.printable import is_plain
 
 MANIFEST = "manifest.json"
 FORMAT = "frozen benchmark"
@@ -35,7 +37,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     """
     path = folder / MANIFEST
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = read_json(path)
     except FileNotFoundError:
         raise UserError(
             f"{path}: is missing; restore the file, or make the benchmark anew with python -m src.dataset benchmark"
@@ -63,7 +65,7 @@ def face_file(side: str, name: str) -> str:
         UserError: the name would lead out of the folder, or cannot be a file's.
     """
     parts = PurePosixPath(name).parts
-    if not name or "\\" in name or "\0" in name or name != "/".join(parts) or ".." in parts or parts[0] == "/":
+    if not name or "\\" in name or not is_plain(name) or name != "/".join(parts) or ".." in parts or parts[0] == "/":
         raise UserError(f"benchmark: {name!r} cannot name a file; rename this face's file or row in the source")
     return f"{side}/{name}.png"
 

@@ -3,10 +3,10 @@
 import io
 import struct
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from io import BufferedIOBase
 from pathlib import Path
-from typing import IO, cast
 
 import cv2
 import numpy as np
@@ -14,15 +14,17 @@ from jaxtyping import UInt8
 from PIL import ExifTags, Image, UnidentifiedImageError
 
 from src.checkpoints.files import atomic_path
+from src.checkpoints.plain_files import read_regular
 from src.data.png import decode_png
+from src.faces.open_picture import TooLargeError, check_scans, open_picture
 from src.settings.errors import UserError
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
-DECODE_ERRORS = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error, Image.DecompressionBombError)
+DECODE_ERRORS = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error, MemoryError, cv2.error)
 
 
 class DamagedImage(UserError):
-    """An image file that cannot be decoded; the message names it."""
+    """An image file that cannot, or must not, be decoded; the message names it."""
 
 
 Upright = Callable[[np.ndarray], np.ndarray]
@@ -51,43 +53,34 @@ def read_rgb(path: Path) -> UInt8[np.ndarray, "h w 3"]:
         UserError: the file cannot be read; as `DamagedImage`, it is no image, or truncated.
     """
     try:
-        data = path.read_bytes()
+        data = read_regular(path)
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror})") from None
     return decode_rgb(data, str(path))
 
 
 def decode_rgb(data: bytes, where: str) -> UInt8[np.ndarray, "h w 3"]:
-    """Decode the content of an image file, which messages call `where`.
+    """Decode the content of an image file (PNG, JPEG, WebP, BMP), which messages call `where`; of several the first.
 
     EXIF orientation is applied; grey is tiled; palettes and CMYK are converted; an alpha channel is dropped and the
     colours under it are kept as they are (codeformer.md 4); 16-bit values v become round(v / 257).
 
     Raises:
-        DamagedImage: it is no image, or truncated.
+        DamagedImage: it is no image, truncated, or too large (src/faces/open_picture.py).
     """
-    try:
+    with _told(where):
         ordinary = decode_png(data)
         return _decode(data) if ordinary is None else ordinary
-    except UnidentifiedImageError:
-        raise DamagedImage(f"{where}: is not an image that can be decoded; replace or remove it") from None
-    except DECODE_ERRORS as error:
-        raise DamagedImage(f"{where}: is damaged ({_reason(error)}); replace or remove it") from None
 
 
 def image_side(stream: BufferedIOBase, where: str) -> int:
     """Side in pixels of a square image file, which messages call `where`; reads the header only.
 
     Raises:
-        UserError: it is not square; as `DamagedImage`, it is no image.
+        UserError: it is not square; as `DamagedImage`, it is no image or too large.
     """
-    try:
-        with Image.open(cast(IO[bytes], stream)) as picture:
-            width, height = picture.size
-    except UnidentifiedImageError:
-        raise DamagedImage(f"{where}: is not an image that can be decoded; replace or remove it") from None
-    except DECODE_ERRORS as error:
-        raise DamagedImage(f"{where}: is damaged ({_reason(error)}); replace or remove it") from None
+    with _told(where), open_picture(stream) as picture:
+        width, height = picture.size
     return checked_side(where, width, height)
 
 
@@ -108,17 +101,28 @@ def write_png(path: Path, image: UInt8[np.ndarray, "h w 3"]) -> None:
     """Write an RGB image as PNG under a temporary name, then rename it.
 
     Raises:
-        UserError: the file cannot be written.
+        UnwrittenFileError: the disk is full or the folder cannot be written.
     """
+    with atomic_path(path) as temporary:
+        Image.fromarray(np.ascontiguousarray(image)).save(temporary, format="PNG")
+
+
+@contextmanager
+def _told(where: str) -> Iterator[None]:
+    """What decoders raise, as a sentence about the file."""
     try:
-        with atomic_path(path) as temporary:
-            Image.fromarray(np.ascontiguousarray(image)).save(temporary, format="PNG")
-    except OSError as error:
-        raise UserError(f"{path}: cannot be written ({error.strerror or error})") from None
+        yield
+    except UnidentifiedImageError:
+        raise DamagedImage(f"{where}: is not an image that can be decoded; replace or remove it") from None
+    except TooLargeError as error:
+        raise DamagedImage(f"{where}: is too large ({error}); shrink or remove it") from None
+    except DECODE_ERRORS as error:
+        raise DamagedImage(f"{where}: is damaged ({_reason(error)}); replace or remove it") from None
 
 
 def _decode(data: bytes) -> UInt8[np.ndarray, "h w 3"]:
-    with Image.open(io.BytesIO(data)) as picture:
+    with open_picture(io.BytesIO(data)) as picture:
+        check_scans(data)
         picture.load()
         orientation = picture.getexif().get(ExifTags.Base.Orientation, 1)
         image = _deep_png(data) if _is_deep_png(data) else _eight_bit(picture)

@@ -14,7 +14,9 @@ def mapped_array(path: Path, what: str) -> np.ndarray:
         UserError: the file is damaged.
     """
     try:
-        mapped: np.ndarray = np.load(path, mmap_mode="r")
+        mapped = np.load(path, mmap_mode="r")
+        if not isinstance(mapped, np.ndarray):
+            raise ValueError("it is an archive")
     except (OSError, ValueError, EOFError) as error:
         raise UserError(f"{path}: the cached {what} are damaged ({error}); delete the file, it is made anew") from None
     return mapped

@@ -16,7 +16,9 @@ import numpy as np
 from jaxtyping import UInt8
 from tqdm import tqdm
 
+from src.checkpoints.plain_files import parsed_json, read_json, read_regular
 from src.settings.errors import UserError
+from src.settings.printable import is_plain
 
 FORMAT = 1
 IMAGES, INDEX, STORE = "images.bin", "index.json", "store.json"
@@ -106,8 +108,9 @@ def _read_facts(folder: Path) -> StoreFacts:
             f"output={folder}`"
         )
     try:
-        content: Any = json.loads((folder / STORE).read_text(encoding="utf-8"))
+        content: Any = read_json(folder / STORE)
         facts = StoreFacts(**content)
+        _check_numbers(facts)
     except (OSError, ValueError, TypeError) as error:
         raise UserError(f"{folder / STORE}: cannot be read ({error}); pack the faces again") from None
     if facts.format != FORMAT:
@@ -118,12 +121,25 @@ def _read_facts(folder: Path) -> StoreFacts:
 def _read_index(folder: Path, facts: StoreFacts) -> list[PackedFace]:
     path = folder / INDEX
     try:
-        data = path.read_bytes()
+        data = read_regular(path)
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror}); pack the faces again") from None
     if hashlib.sha256(data).hexdigest() != facts.index_sha256:
         raise UserError(f"{path}: is not the index that was written with the store; restore it or pack the faces again")
-    return [PackedFace(**row) for row in json.loads(data)]
+    try:
+        faces = [PackedFace(**row) for row in parsed_json(data)]
+    except (ValueError, TypeError) as error:
+        raise UserError(f"{path}: is no index of faces ({error}); pack the faces again") from None
+    if len(faces) != facts.count or not all(isinstance(face.name, str) and is_plain(face.name) for face in faces):
+        raise UserError(f"{path}: does not name {facts.count:,} faces; pack the faces again")
+    return faces
+
+
+def _check_numbers(facts: StoreFacts) -> None:
+    """Raises ValueError where the pixels cannot be mapped by them."""
+    for name, value in (("count", facts.count), ("size", facts.size)):
+        if not isinstance(value, int) or not 0 < value < 2**31:
+            raise ValueError(f"{name} is {value!r}, not a whole number above 0")
 
 
 def _map(path: Path, facts: StoreFacts) -> mmap.mmap:

@@ -14,7 +14,7 @@ ORDINARY = bytes([8, 2, 0, 0, 0])
 """Bits a channel, RGB, deflate, adaptive filters, not interlaced: the end of the header chunk."""
 WITHOUT_INFLUENCE = {b"IDAT", b"IEND", b"gAMA", b"cHRM", b"sRGB", b"iCCP", b"pHYs", b"tIME", b"sBIT", b"bKGD"}
 """Chunks beside the header that an ordinary file may have. Others, like EXIF or transparency, are for a full decoder."""
-LARGEST = 2**28
+LARGEST = 3 * 2**26
 """Bytes of pixels above which a file is left to the full decoder and its limits."""
 
 
@@ -28,7 +28,7 @@ def decode_png(data: bytes) -> UInt8[np.ndarray, "h w 3"] | None:
     """
     if not data.startswith(SIGNATURE):
         return None
-    chunks = list(_chunks(data))
+    chunks = list(chunks_of(data))
     name, header = chunks[0]
     if name != b"IHDR" or len(header) != 13 or header[8:] != ORDINARY:
         return None
@@ -40,8 +40,12 @@ def decode_png(data: bytes) -> UInt8[np.ndarray, "h w 3"] | None:
     return _pixels(b"".join(body for name, body in chunks if name == b"IDAT"), width, height)
 
 
-def _chunks(data: bytes) -> Iterator[tuple[bytes, memoryview]]:
-    """(name, body) up to the end chunk."""
+def chunks_of(data: bytes) -> Iterator[tuple[bytes, memoryview]]:
+    """(name, body) up to the end chunk, of content that begins like a PNG.
+
+    Raises:
+        ValueError: it is truncated, or a checksum is wrong.
+    """
     view = memoryview(data)
     start, name = len(SIGNATURE), b""
     while name != b"IEND":

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import time
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,9 @@ from src.data.indexed_faces import IndexedFaces, count_indexed
 from src.data.packed_store import FORMAT, IMAGES, INDEX, STORE, PackedFace, StoreFacts
 from src.settings.data import StreamedSettings
 from src.settings.errors import UserError
+
+PAUSES = (0.5, 2.0, 8.0)
+"""Seconds until a storage that did not answer is asked again."""
 
 
 class StreamedFaces(IndexedFaces):
@@ -85,9 +89,16 @@ def read_remote_index(root: str) -> tuple[StoreFacts, list[PackedFace]]:
 
 
 def _read(root: str, name: str, start: int | None = None, end: int | None = None) -> bytes:
+    """A file of the store, or a range of it; what fails for the moment is asked for again, after ever longer pauses."""
+    for pause in PAUSES:
+        try:
+            return _asked(root, name, start, end)
+        except (FileNotFoundError, PermissionError):
+            break
+        except OSError:
+            time.sleep(pause)
     try:
-        storage, folder = _storage(root, os.getpid())
-        return bytes(storage.cat_file(f"{folder}/{name}", start=start, end=end))
+        return _asked(root, name, start, end)
     except FileNotFoundError:
         raise UserError(
             f"data.root: {root} holds no finished packed store ({name} is missing); copy it there"
@@ -96,6 +107,11 @@ def _read(root: str, name: str, start: int | None = None, end: int | None = None
         raise UserError(
             f"data.root: {root}/{name} cannot be read ({error}); look at the address and credentials"
         ) from None
+
+
+def _asked(root: str, name: str, start: int | None, end: int | None) -> bytes:
+    storage, folder = _storage(root, os.getpid())
+    return bytes(storage.cat_file(f"{folder}/{name}", start=start, end=end))
 
 
 @lru_cache(maxsize=8)

@@ -191,7 +191,7 @@ class FaceStore:
         try:
             self.images: UInt8[np.ndarray, "n s s 3"] = np.load(folder / "images.npy", mmap_mode="r")
             self.landmarks: Float32[np.ndarray, "n 5 2"] = np.load(folder / "landmarks.npy")
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, EOFError) as error:
             raise UserError(
                 f"{folder}: the cached faces are damaged ({error}); delete this folder, it is made anew"
             ) from None

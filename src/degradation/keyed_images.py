@@ -33,7 +33,7 @@ def keyed_latents(
     """
     channels, height, width = shape
     fields = [keyed_normals(key, stream, channels * height * width).reshape(height, width, channels) for key in keys]
-    return torch.from_numpy(np.ascontiguousarray(np.stack(fields).transpose(0, 3, 1, 2))).to(device)
+    return torch.from_numpy(np.ascontiguousarray(np.stack(fields).transpose(0, 3, 1, 2))).to(device, non_blocking=True)
 
 
 def keyed_gates(
@@ -46,7 +46,7 @@ def keyed_gates(
     fields = [keyed_uniforms(key, stream, int(np.prod(shape))).reshape(shape) for key in keys]
     # In float32 the least and the greatest of the numbers would round to 0 and 1, whose logit is infinite.
     inside = np.clip(np.stack(fields), 2.0**-24, 1 - 2.0**-24).astype(np.float32)
-    return torch.from_numpy(inside).to(device)
+    return torch.from_numpy(inside).to(device, non_blocking=True)
 
 
 def keyed_shares(keys: Sequence[SampleKey], stream: int) -> Float64[np.ndarray, "b"]:

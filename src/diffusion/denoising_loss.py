@@ -64,4 +64,4 @@ def bound_term(
 
 def schedule_timesteps(schedule: NoiseSchedule, t: Int[Tensor, "b"]) -> Int[Tensor, "b"]:
     """What the network is told at indices t of the schedule."""
-    return torch.as_tensor(schedule.timestep_map, device=t.device)[t]
+    return schedule.network_time(t)

@@ -97,14 +97,14 @@ class NoiseSchedule:
         """sqrt(alpha_bar_t) and sqrt(1 - alpha_bar_t), float32."""
         alpha_bar = self.alphas_cumprod
         alpha, sigma = (
-            torch.as_tensor(np.sqrt(square), dtype=torch.float32, device=t.device)
+            torch.as_tensor(np.sqrt(square), dtype=torch.float32).to(t.device, non_blocking=True)
             for square in (alpha_bar, 1 - alpha_bar)
         )
         return alpha[t], sigma[t]
 
     def network_time(self, t: Int[Tensor, "b"]) -> Int[Tensor, "b"]:
         """The entry of `timestep_map`."""
-        return torch.as_tensor(self.timestep_map, device=t.device)[t]
+        return torch.as_tensor(self.timestep_map).to(t.device, non_blocking=True)[t]
 
     def times(self, u: Float[Tensor, "b"]) -> Int[Tensor, "b"]:
         """floor(u T), every timestep equally often."""
@@ -162,4 +162,4 @@ class NoiseSchedule:
 def gather(values: Curve, t: Int[Tensor, "b"], like: Float[Tensor, "b ..."]) -> Float[Tensor, "b ..."]:
     """values[t] in at least float32, one number a sample, shaped to multiply `like`."""
     dtype = torch.promote_types(like.dtype, torch.float32)
-    return torch.as_tensor(values, dtype=dtype, device=like.device)[t].view(-1, *[1] * (like.ndim - 1))
+    return torch.as_tensor(values, dtype=dtype).to(like.device, non_blocking=True)[t].view(-1, *[1] * (like.ndim - 1))

@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from src.checkpoints.files import refuse_unwritable
 from src.checkpoints.network_file import load_network
 from src.data.benchmark import Benchmark
 from src.data.frozen_manifest import is_frozen, read_manifest
@@ -36,8 +37,9 @@ from src.restorers.latent_sampling import GUIDANCE_KNOBS
 from src.restorers.locate import resolve_checkpoint
 from src.settings.commands import EvaluateConfig
 from src.settings.errors import UserError
-from src.tracking.provenance import git_commit, hardware
-from src.tracking.records import Record, StoredRecord, utc_now
+from src.tracking.provenance import git_commit, hardware, package_versions
+from src.tracking.record_time import time_of_record
+from src.tracking.records import Record, StoredRecord
 from src.tracking.wandb_run import evaluation_run, log_evaluation
 
 PLACES = ("run_store", "save", "root", "device", "progress", "logger")
@@ -54,6 +56,7 @@ def evaluate_job(config: EvaluateConfig, words: Sequence[str]) -> None:
         UserError: the benchmark, the restorer or a metric cannot be had.
     """
     quieten()
+    refuse_unwritable(Path(config.run_store))
     device = own_device(torch_device(config.device))
     with joined_ranks() as ranks:
         with ranks.first_one_first():
@@ -222,7 +225,7 @@ def _record(
         stage="evaluate",
         run=f"{subject.arm}-{identity}",
         identity=identity,
-        created=utc_now(),
+        created=time_of_record(study_folder(config.run_store, config.study) / "records"),
         question=config.question,
         seed=config.seed,
         restorer=subject.method.name,
@@ -239,6 +242,7 @@ def _record(
         weights=subject.weights,
         licences=subject.licences,
         hardware=hardware() | {"python": sys.version.split()[0]},
+        packages=package_versions(),
     )
     resamples, told = config.metrics.bootstrap_resamples, evaluation.diagnostics
     record = record_evaluation(folder, template, subject.method, evaluation, bench, resamples, diagnostics=told)

@@ -25,6 +25,7 @@ from src.metrics.build import build_suite
 from src.metrics.suite import MetricSuite
 from src.settings.commands import TrainConfig
 from src.settings.errors import UserError
+from src.tracking.provenance import incompatible_packages, package_versions
 from src.tracking.records import RECORD_NAME, Record, StoredRecord, read_record
 
 MOST_COLUMNS = 12
@@ -93,7 +94,7 @@ def evaluate_run(
 
 
 def kept_baseline(folder: Path, bench: Bench) -> StoredRecord | None:
-    """A baseline's record that is still true: same pixels, definitions and severity bins."""
+    """A baseline's record that is still true: same pixels, definitions and severity bins, compatible packages."""
     path = folder / RECORD_NAME
     if not path.is_file():
         return None
@@ -106,6 +107,7 @@ def kept_baseline(folder: Path, bench: Bench) -> StoredRecord | None:
     same_faces = record.benchmark.get("hash") == bench.benchmark.hash
     scale = {} if bench.severity is None else bench.severity.scale()
     same = same_faces and measured == wanted and record.severity == scale
+    same = same and not incompatible_packages(record.packages, package_versions())
     return StoredRecord(record, folder) if same else None
 
 

@@ -2,9 +2,11 @@
 
 import shutil
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
+from src.checkpoints.files import UnwrittenFileError
 from src.config.identity import effective_config
 from src.config.identity import identity as config_identity
 from src.jobs.recording import Provenance, bare_record, records_folder
@@ -20,7 +22,12 @@ def failure_folder(config: TrainConfig) -> Path:
 
 
 def write_failure(config: TrainConfig, overrides: Sequence[str], reason: str) -> None:
-    """Record that this configuration gave no numbers."""
+    """Record that this configuration gave no numbers, unless the disk refuses: that must not hide `reason`."""
+    with suppress(UnwrittenFileError):
+        _record_failure(config, overrides, reason)
+
+
+def _record_failure(config: TrainConfig, overrides: Sequence[str], reason: str) -> None:
     name = config_identity(effective_config(config), {})
     record = bare_record(config, Provenance(name, name, overrides, {}))
     write_record(failure_folder(config), failed_record(record, reason), None, overwrite=True)
@@ -32,7 +39,17 @@ def clear_failure(config: TrainConfig) -> None:
 
 
 def failed_job(config: TrainConfig, label: str, overrides: Sequence[str], status: int) -> None:
-    """Record a sweep job that ended with `status`, unless it could still say itself why."""
-    labelled = replace(config, label=label)
-    if not (failure_folder(labelled) / RECORD_NAME).exists():
-        write_failure(labelled, overrides, f"the process ended with exit status {status} without a message")
+    """Record a sweep job that ended with `status`, unless it could still say itself why.
+
+    Raises:
+        UnwrittenFileError: the disk is full or read-only, which ends the sweep: other jobs would fail alike.
+    """
+    if not has_failed(config, label):
+        _record_failure(
+            replace(config, label=label), overrides, f"the process ended with exit status {status} without a message"
+        )
+
+
+def has_failed(config: TrainConfig, label: str) -> bool:
+    """Whether the last run of this arm under `label` left a record of its failure."""
+    return (failure_folder(replace(config, label=label)) / RECORD_NAME).exists()

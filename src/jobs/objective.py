@@ -18,6 +18,8 @@ def read_objective(config: TrainConfig, label: str) -> float:
     What the recogniser sees that guided is no objective.
     """
     folder = records_folder(config) / record_stem(replace(config, label=label))
+    if not folder.is_dir():  # of a network that restores nothing
+        return math.nan
     values = []
     for stored in judged_alike(read_records(folder).records)[0]:
         metric = stored.record.metrics.get(metric_for(stored.record, config.metrics.primary or DEFAULT_PRIMARY) or "")

@@ -66,6 +66,12 @@ def training_device(trainer: TrainerSettings) -> torch.device:
     return own_device(torch.device("cuda" if use_gpu else "cpu"))
 
 
+def is_first_rank() -> bool:
+    """Whether this process is the first of a training, whoever started its processes."""
+    placed = os.environ.get("RANK", os.environ.get("SLURM_PROCID", "0"))
+    return int(os.environ.get("LOCAL_RANK", "0")) == 0 and int(placed) == 0
+
+
 @contextmanager
 def joined_ranks() -> Iterator[Ranks]:
     """The process group that `torchrun` describes in the environment, or this process alone.

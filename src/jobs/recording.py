@@ -24,14 +24,14 @@ from src.metrics.suite import MetricSuite, SuiteResult
 from src.restorers.base import Restorer
 from src.settings.commands import MetricsSettings, TrainConfig
 from src.settings.metric_roles import DEFAULT_PRIMARY, GUIDE_ROLE, RECORDED_ROLES
-from src.tracking.provenance import git_commit, hardware
+from src.tracking.provenance import git_commit, hardware, package_versions
+from src.tracking.record_time import time_of_record
 from src.tracking.records import (
     FACE_COLUMN,
     SEVERITY_COLUMN,
     Cost,
     MetricValue,
     Record,
-    utc_now,
     write_record,
 )
 
@@ -81,7 +81,7 @@ def bare_record(config: TrainConfig, provenance: Provenance) -> Record:
         stage=config.stage,
         run=provenance.run,
         identity=provenance.identity,
-        created=utc_now(),
+        created=time_of_record(records_folder(config)),
         question=config.question,
         seed=config.seed,
         restorer="none",
@@ -103,6 +103,7 @@ def bare_record(config: TrainConfig, provenance: Provenance) -> Record:
         weights=dict(provenance.weights),
         licences=dict(provenance.licences),
         hardware=hardware() | {"python": sys.version.split()[0]},
+        packages=package_versions(),
     )
 
 

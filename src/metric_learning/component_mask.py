@@ -108,7 +108,7 @@ def dilated(mask: Mask, radius: int | float) -> Mask:
 def _located(points: Float[Tensor, "b 5 2"], height: int, width: int) -> Float[Tensor, "b 5 2"]:
     template = torch.tensor(FFHQ_TEMPLATE) * torch.tensor([width, height]) / TEMPLATE_SIDE
     is_found = points.isfinite().flatten(1).all(1)
-    return points.where(is_found[:, None, None], template.to(points))
+    return points.where(is_found[:, None, None], template.to(points, non_blocking=True))
 
 
 def _is_one_of(values: Integer[Tensor, "b h w"], wanted: list[int]) -> Mask:

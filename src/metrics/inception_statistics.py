@@ -1,6 +1,7 @@
 """Published Inception statistics of a reference set, as BasicSR saves them: a dict with `mean` and `cov`."""
 
 import pickle
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,8 @@ def read_statistics(path: Path) -> Moments:
         UserError: it is no such file.
     """
     try:
-        with torch.serialization.safe_globals(_numpy_arrays()):
+        with torch.serialization.safe_globals(_numpy_arrays()), warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Detected pickle protocol")
             kept = torch.load(path, map_location="cpu", weights_only=True)
         mean, covariance = (np.asarray(kept[key], dtype=np.float64) for key in ("mean", "cov"))
     except (pickle.UnpicklingError, RuntimeError, EOFError, LookupError, TypeError, ValueError) as error:

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Float
-from PIL import Image
 
 from src.checkpoints.catalogue import CATALOGUE, verified_weights
 from src.metrics.definition import MetricDefinition
@@ -20,6 +19,7 @@ from src.metrics.reference_set import (
     MOST_KEPT,
     ReferenceFeatures,
     ReferenceFolder,
+    decode_face,
     image_files,
     read_folder,
     reference_features,
@@ -133,8 +133,7 @@ def other_side(side: int | None, context: BuildContext) -> str:
 
 
 def _first_side(folder: Path) -> int:
-    with Image.open(image_files(folder)[0]) as image:
-        return max(image.size)
+    return max(decode_face(image_files(folder)[0]).shape)
 
 
 def _frechet(restored: Features, reference: ReferenceFeatures) -> float:

@@ -1,6 +1,7 @@
 """Features of a folder of faces that others are compared with, kept by the hash of what they were made from."""
 
 import hashlib
+import io
 import json
 import os
 import struct
@@ -19,6 +20,8 @@ from PIL import Image, ImageOps
 from tqdm import tqdm
 
 from src.checkpoints.files import atomic_path, sha256_of
+from src.checkpoints.plain_files import read_regular
+from src.faces.open_picture import check_scans, open_picture
 from src.metrics.face_batch import Extractor
 from src.metrics.set_distances import Moments, moments
 from src.settings.errors import UserError
@@ -32,7 +35,7 @@ THREADS = min(8, os.cpu_count() or 1)
 FORMAT = 1
 """Of the kept files; another one is computed anew."""
 
-DECODE_ERRORS = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error, Image.DecompressionBombError)
+DECODE_ERRORS = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error, MemoryError)
 
 Face = UInt8[np.ndarray, "h w 3"]
 
@@ -130,7 +133,7 @@ def _read(path: Path | None) -> ReferenceFeatures | None:
         with path.open("rb") as stream, np.load(stream, allow_pickle=False) as kept:
             features = kept["features"]
             return ReferenceFeatures(Moments(kept["mean"], kept["root"]), features if len(features) else None)
-    except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile):
+    except (OSError, EOFError, ValueError, KeyError, MemoryError, zipfile.BadZipFile):
         return None
 
 
@@ -175,7 +178,9 @@ def decode_face(path: Path, side: int | None = None) -> Face:
         UserError: it cannot be decoded, has more than 8 bits a channel, or with `side` is not square.
     """
     try:
-        with Image.open(path) as opened:
+        data = read_regular(path)
+        with open_picture(io.BytesIO(data)) as opened:
+            check_scans(data)
             if opened.mode.startswith(("I", "F")):
                 raise UserError(f"{path}: has more than 8 bits a channel; save it as an 8-bit image")
             picture = ImageOps.exif_transpose(opened).convert("RGB")

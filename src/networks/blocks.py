@@ -1,8 +1,10 @@
 """Building blocks of the VQ autoencoder's encoder and generator (codeformer.md 1.1)."""
 
+import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 NORM_EPS = 1e-6
 
@@ -13,7 +15,12 @@ def group_norm(groups: int, channels: int) -> nn.GroupNorm:
 
 
 class ResidualBlock(nn.Module):
-    """Two norm-SiLU-3x3 convolutions and a skip, which is a 1x1 convolution only where the width changes."""
+    """Two norm-SiLU-3x3 convolutions and a skip, which is a 1x1 convolution only where the width changes.
+
+    With `recomputes` the backward pass computes the block again instead of keeping what is inside.
+    """
+
+    recomputes = False
 
     def __init__(self, in_channels: int, out_channels: int, norm_groups: int) -> None:
         super().__init__()
@@ -25,6 +32,11 @@ class ResidualBlock(nn.Module):
 
     def forward(self, feature: Float[Tensor, "b c_in h w"]) -> Float[Tensor, "b c_out h w"]:
         """Feature map of the same side with `out_channels` channels."""
+        if self.recomputes and torch.is_grad_enabled():
+            return checkpoint(self._computed, feature, use_reentrant=False, preserve_rng_state=False)
+        return self._computed(feature)
+
+    def _computed(self, feature: Tensor) -> Tensor:
         hidden = self.conv1(F.silu(self.norm1(feature)))
         hidden = self.conv2(F.silu(self.norm2(hidden)))
         skip = feature if self.conv_out is None else self.conv_out(feature)

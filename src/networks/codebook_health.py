@@ -11,7 +11,11 @@ PERPLEXITY_EPS = 1e-10
 
 def histogram(codes: Int[Tensor, "*shape"], codebook_size: int) -> Int[Tensor, "k"]:
     """How often each of `codebook_size` codes occurs."""
-    return torch.bincount(codes.flatten(), minlength=codebook_size)
+    found = codes.flatten().long()
+    # torch.bincount would make the host wait for the largest code.
+    return torch.zeros(codebook_size, dtype=torch.int64, device=found.device).index_add_(
+        0, found, torch.ones_like(found)
+    )
 
 
 def perplexity(counts: Int[Tensor, "k"]) -> Float[Tensor, ""]:

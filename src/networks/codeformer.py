@@ -37,6 +37,14 @@ class CodePrediction(NamedTuple):
         return self.logits.argmax(2).view(batch, height, width)
 
 
+class Generated(NamedTuple):
+    """An image of predicted codes, and what it was made of last."""
+
+    image: Float[Tensor, "b 3 h w"]
+    fused: Tensor | None
+    """Output "b c side side" of the finest CFT block, through which alone the blocks reach the image; None without one."""
+
+
 class Restoration(NamedTuple):
     """Restored images with what the code losses need."""
 
@@ -129,9 +137,13 @@ class CodeFormer(nn.Module):
         Codes and encoder features are detached: image losses reach the CFT blocks alone. Raises ValueError if
         `fidelity` is negative, or positive while the prediction lacks the encoder features.
         """
+        return self.generate_fused(prediction, fidelity, adain).image
+
+    def generate_fused(self, prediction: CodePrediction, fidelity: float = 0.5, adain: bool = False) -> Generated:
+        """`generate`, with the feature map behind the finest CFT block."""
         if fidelity < 0:
             raise ValueError(f"fidelity {fidelity} is negative")
-        return self.decode(prediction, fidelity if fidelity > 0 else None, adain)
+        return self._decoded(prediction, fidelity if fidelity > 0 else None, adain)
 
     def decode(
         self, prediction: CodePrediction, fidelity: float | Float[Tensor, ""] | None, adain: bool
@@ -140,10 +152,18 @@ class CodeFormer(nn.Module):
 
         None skips the blocks. Raises ValueError if they are to be run and the prediction lacks the encoder features.
         """
+        return self._decoded(prediction, fidelity, adain).image
+
+    def _decoded(self, prediction: CodePrediction, fidelity: float | Tensor | None, adain: bool) -> Generated:
         latent = self.quantize.lookup(prediction.codes).detach()
         if adain:
             latent = adaptive_instance_norm(latent, prediction.latent.detach())
-        return self.generator(latent, None if fidelity is None else self._fusions(prediction.features, fidelity))
+        if fidelity is None or not self.fused_sizes:
+            return Generated(self.generator(latent), None)
+        fusions, outputs = self._fusions(prediction.features, fidelity), list[Tensor]()
+        finest = self.fused_sizes[-1]
+        fusions[finest] = partial(_kept, fusions[finest], outputs)
+        return Generated(self.generator(latent, fusions), outputs[0])
 
     def _fusions(self, features: dict[int, Tensor], fidelity: float | Tensor) -> dict[int, FeatureMap]:
         if features.keys() != set(self.fused_sizes):
@@ -161,3 +181,8 @@ class CodeFormer(nn.Module):
         """
         prediction = self.predict_codes(image, with_features=fidelity > 0)
         return Restoration(self.generate(prediction, fidelity, adain), prediction.logits, prediction.latent)
+
+
+def _kept(change: FeatureMap, outputs: list[Tensor], feature: Tensor) -> Tensor:
+    outputs.append(change(feature))
+    return outputs[-1]

@@ -1,6 +1,6 @@
 """Encoder of the VQ autoencoder: a flat list of blocks with a named tap in every resolution."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from typing import NamedTuple
 
 from jaxtyping import Float
@@ -30,6 +30,7 @@ class Encoder(nn.Module):
     def __init__(self, size: VqAutoencoderSize) -> None:
         super().__init__()
         levels = resolution_levels(size)
+        self.image_size = size.image_size
         self.taps: dict[int, int] = {}
         """Index of the tapped block by side: the last residual block of the level, before its attention."""
         self.blocks = nn.ModuleList([nn.Conv2d(3, size.width, 3, padding=1)])
@@ -52,6 +53,15 @@ class Encoder(nn.Module):
             self.taps[level.side] = len(self.blocks) - 1
             if level.attends:
                 self.blocks.append(AttentionBlock(level.channels, size.norm_groups))
+
+    def residual_blocks(self) -> Iterator[tuple[int, ResidualBlock]]:
+        """Side of the feature map, for an input of the size's `image_size`, and block."""
+        side = self.image_size
+        for block in self.blocks:
+            if isinstance(block, ResidualBlock):
+                yield side, block
+            elif isinstance(block, Downsample):
+                side //= 2
 
     def forward(self, image: Float[Tensor, "b 3 h w"], tapped_sizes: Collection[int] = ()) -> Encoding:
         """Latent of an image in [-1, 1], with the feature maps of `tapped_sizes` (KeyError if not a resolution)."""

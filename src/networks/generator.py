@@ -1,6 +1,6 @@
 """Generator (decoder) of the VQ autoencoder: a flat list of blocks with a named point in every resolution."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -19,6 +19,7 @@ class Generator(nn.Module):
         super().__init__()
         levels = resolution_levels(size)[::-1]
         channels = levels[0].channels
+        self.latent_side = levels[0].side
         self.points: dict[int, int] = {}
         """Index of the block by side after whose output a feature may be changed: the first residual block of the
         level, but the last one (before its attention) of the latent's level, as published."""
@@ -42,6 +43,15 @@ class Generator(nn.Module):
                 self.points[level.side] = len(self.blocks) - 1
             if level.attends:
                 self.blocks.append(AttentionBlock(level.channels, size.norm_groups))
+
+    def residual_blocks(self) -> Iterator[tuple[int, ResidualBlock]]:
+        """Side of the feature map, for an output of the size's `image_size`, and block."""
+        side = self.latent_side
+        for block in self.blocks:
+            if isinstance(block, ResidualBlock):
+                yield side, block
+            elif isinstance(block, Upsample):
+                side *= 2
 
     @property
     def last_layer(self) -> nn.Parameter:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from src.photos.photo_file import PILLOW_MEGAPIXELS
+from src.faces.open_picture import PILLOW_MEGAPIXELS
 from src.restorers.knobs import DIFFACE, DRAWING, checked_fidelity, checked_kind, foreign_settings
 from src.restorers.sampling import sampling_of
 from src.settings.errors import UserError

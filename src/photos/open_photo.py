@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import UInt8
 
 from src.data.image_file import checked_side
+from src.faces.open_picture import PILLOW_MEGAPIXELS
 from src.photos.alignment import crop, photo_to_crop
 from src.photos.colour import is_grey
 from src.photos.detector import PhotoDetector, nearest_to_center
@@ -17,6 +18,8 @@ from src.photos.opened import FaceCrop, OpenedPhoto
 from src.photos.photo_file import Photo
 from src.settings.errors import UserError
 
+MOST_PIXELS = PILLOW_MEGAPIXELS * 1_000_000
+"""Of a photo whose short side was enlarged: a strip of a few kilobytes could become gigabytes."""
 SMALLEST_FACE = 8
 """Side below which an aligned image holds no face that could be restored, pixels."""
 
@@ -47,17 +50,32 @@ class WholePhotoOpener:
     def open(self, photos: Sequence[OpenedPhoto]) -> None:
         """Detect in all photos together, then cut out every face."""
         for opened in photos:
-            assert opened.photo is not None
-            opened.grey = is_grey(opened.photo.eight_bit)
-            opened.photo = at_least(opened.photo, self._least_side)
-        pictures = [opened.photo.eight_bit for opened in photos if opened.photo is not None]
+            self._enlarge(opened)
+        fitting = [opened for opened in photos if opened.photo is not None]
+        pictures = [opened.photo.eight_bit for opened in fitting if opened.photo is not None]
+        if not pictures:
+            return
         start = time.perf_counter()
         found = self._detector.find(pictures)
-        seconds = (time.perf_counter() - start) / len(photos)
-        for opened, picture, faces in zip(photos, pictures, found, strict=True):
+        seconds = (time.perf_counter() - start) / len(fitting)
+        for opened, picture, faces in zip(fitting, pictures, found, strict=True):
             opened.seconds["detect"] = seconds
             with opened.timed("align"):
                 self._cut(opened, picture, faces)
+
+    def _enlarge(self, opened: OpenedPhoto) -> None:
+        assert opened.photo is not None
+        height, width = opened.photo.colour.shape[:2]
+        factor = max(1.0, self._least_side / min(height, width))
+        if height * width * factor**2 > MOST_PIXELS:
+            opened.photo = None
+            opened.problem = (
+                f"{opened.file.source}: is {width} x {height} pixels, too many once the short side has {self._least_side}; "
+                "crop it, or choose a smaller least_side"
+            )
+            return
+        opened.grey = is_grey(opened.photo.eight_bit)
+        opened.photo = at_least(opened.photo, self._least_side)
 
     def _cut(self, opened: OpenedPhoto, picture: UInt8[np.ndarray, "h w 3"], faces: list[Face]) -> None:
         chosen = faces

@@ -1,8 +1,8 @@
 """Photos on disk with all that a restoration keeps: depth, transparency and colour profile."""
 
 import io
+import math
 import struct
-import warnings
 import zlib
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,18 +14,20 @@ from jaxtyping import UInt8, UInt16
 from PIL import ExifTags, Image, UnidentifiedImageError
 
 from src.checkpoints.files import atomic_path
+from src.checkpoints.plain_files import read_regular
 from src.data.image_file import DECODE_ERRORS, IMAGE_SUFFIXES, UPRIGHT
+from src.data.png import chunks_of
+from src.faces.open_picture import FORMATS, TooLargeError, check_scans, open_picture
 from src.settings.errors import UserError
 
 PHOTO_SUFFIXES = (*IMAGE_SUFFIXES, ".tif", ".tiff", ".jfif")
+PHOTO_FORMATS = (*FORMATS, "TIFF")
 Colour = UInt8[np.ndarray, "h w 3"] | UInt16[np.ndarray, "h w 3"]
 Alpha = UInt8[np.ndarray, "h w"] | UInt16[np.ndarray, "h w"]
 
 PNG_START = b"\x89PNG\r\n\x1a\n"
 PNG_HEADER_END = 33
 """The signature and the IHDR chunk, after which a colour profile may stand, bytes."""
-PILLOW_MEGAPIXELS = 178
-"""Beyond this Pillow opens no picture (twice its MAX_IMAGE_PIXELS)."""
 TIFF_STARTS = (b"II*\0", b"MM\0*")
 
 
@@ -55,21 +57,18 @@ def read_photo(path: Path, greatest_megapixels: float) -> Photo:
             header.
     """
     try:
-        data = path.read_bytes()
-        with warnings.catch_warnings():
-            # Pillow warns of large pictures; the limit here is the caller's.
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            with Image.open(io.BytesIO(data)) as picture:
-                _check_size(path, picture, greatest_megapixels)
-                return _decoded(data, picture)
+        data = read_regular(path)
+        with open_picture(io.BytesIO(data), PHOTO_FORMATS, math.inf) as picture:
+            _check_size(path, picture, greatest_megapixels)
+            check_scans(data)
+            return _decoded(data, picture)
     except UnidentifiedImageError:
         raise UserError(f"{path}: is not an image that can be decoded; replace or remove it") from None
-    except Image.DecompressionBombError:
+    except TooLargeError as error:
         raise UserError(
-            f"{path}: has more than {PILLOW_MEGAPIXELS} million pixels; greatest_megapixels allows "
-            f"{greatest_megapixels:g}: shrink the photo"
+            f"{path}: {error}; greatest_megapixels allows {greatest_megapixels:g}: shrink the photo"
         ) from None
-    except (*DECODE_ERRORS, MemoryError, cv2.error) as error:
+    except DECODE_ERRORS as error:
         reason = (str(error).splitlines() or [type(error).__name__])[0]
         raise UserError(f"{path}: is damaged or cannot be read ({reason}); replace or remove it") from None
 
@@ -118,6 +117,9 @@ def _deep(data: bytes) -> tuple[np.ndarray, np.ndarray | None] | None:
     is_deep_png = data.startswith(PNG_START) and data[24:25] == b"\x10"
     if not (is_deep_png or data.startswith(TIFF_STARTS)):
         return None
+    if is_deep_png:
+        # OpenCV makes room for whatever length a chunk states, before it looks for its end.
+        list(chunks_of(data))
     image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
     if image is None or image.dtype != np.uint16:
         return None

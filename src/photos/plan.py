@@ -2,6 +2,7 @@
 
 import glob
 import itertools
+import os
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,6 +15,8 @@ from src.settings.errors import UserError
 
 GRID = "grid.png"
 REPORT = "restore.json"
+LONGEST_NAME = 200
+"""Bytes of a file's name, without suffix, that leave room for what is added to it; file systems take 255."""
 SUFFIXES = (*PHOTO_SUFFIXES, *VIDEO_SUFFIXES)
 
 
@@ -140,6 +143,8 @@ def _names_with_suffix(source: Path) -> Iterator[Path]:
 
 
 def _check_results(files: list[PhotoFile], folder: Path, overwrite: bool) -> None:
+    if too_long := next((file for file in files if len(os.fsencode(file.name.name)) > LONGEST_NAME), None):
+        raise UserError(f"input: {str(too_long.source)[:200]!r} has a name too long to be added to; shorten the name")
     originals = {file.source.resolve() for file in files}
     written = [path for file in files for path in (file.result, file.comparison)] + [folder / GRID]
     replaced = [path for path in written if path.resolve() in originals]

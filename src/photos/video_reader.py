@@ -14,11 +14,19 @@ from av.error import FFmpegError
 from av.stream import Disposition
 from jaxtyping import UInt8
 
+from src.checkpoints.plain_files import check_regular
 from src.photos.video_clock import FrameClock
 from src.photos.video_colour import to_rgb
 from src.photos.video_turn import is_sideways, turn_of, turned
 from src.settings.errors import UserError
 
+CONTAINERS = {
+    "protocol_whitelist": "file",
+    "format_whitelist": "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi",
+}
+"""Options of FFmpeg: playlists, which name other files, are none of the formats, whatever a file is called."""
+MOST_PIXELS = 2**26
+"""Of a frame, 8192 x 8192; a header of some bytes can promise any size."""
 DEFAULT_RATE = Fraction(25)
 END_SLACK = Fraction(1, 2)
 """A file may end so much before the length that it states, before it counts as cut off, seconds."""
@@ -64,6 +72,7 @@ class VideoReader:
             self._stream = pictures_of(self._container, path)
             # Threads for whole frames would decode on behind a break.
             self._stream.thread_type = "SLICE"
+            self._stream.codec_context.options = {"max_pixels": str(MOST_PIXELS)}
             rate = Fraction(self._stream.average_rate or DEFAULT_RATE)
             self._is_avi = self._container.format.name == "avi"
             self._clock = FrameClock(rate, Fraction(self._stream.time_base), in_turn=self._is_avi)
@@ -152,8 +161,9 @@ def open_media(path: Path) -> Any:
         UserError: there is no such file, or FFmpeg cannot tell what it is.
     """
     try:
-        # A relative path with a colon would name a protocol; a playlist shall not reach beyond files.
-        return av.open(str(path.absolute()), options={"protocol_whitelist": "file"})
+        # A relative path with a colon would name a protocol.
+        check_regular(path)
+        return av.open(str(path.absolute()), options=CONTAINERS)
     except (FFmpegError, OSError, ValueError) as error:
         raise UserError(f"{path}: is not a video that can be read ({_reason(error)}); replace or remove it") from None
 

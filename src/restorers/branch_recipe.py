@@ -2,12 +2,13 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
+from src.checkpoints.plain_files import parsed_json
 from src.networks.codeformer import CodeFormer
 from src.networks.codeformer_branches import CodeFormerBranches
 from src.restorers.base import Restorer
@@ -105,13 +106,19 @@ def recipe_of_fact(text: str | None, path: Path) -> BranchRecipe:
     """
     if text is None:
         raise UserError(f"{path}: does not say how its branches are made; take the file of a training run")
-    told = json.loads(text)
-    sampling = told.pop("sampling")
+    try:
+        told = parsed_json(text)
+        sampling = told.pop("sampling")
+        recipe = BranchRecipe(**told, sampling=None if sampling is None else Sampling(**sampling))
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        raise UserError(
+            f"{path}: how its branches are made cannot be read ({error}); take the file of a training run"
+        ) from None
     found = sorted(path.parent.glob(f"{PLUGGED}*"))
     files = {file.stem.removeprefix(PLUGGED): file for file in found}
-    if told["generative"] not in (CODEFORMER, "bicubic", "identity") and not files:
+    if recipe.generative not in (CODEFORMER, "bicubic", "identity") and not files:
         raise UserError(
-            f"{path}: its generative branch is {told['generative']}'s, whose {PLUGGED}* weights must lie beside it; give the "
+            f"{path}: its generative branch is {recipe.generative}'s, whose {PLUGGED}* weights must lie beside it; give the "
             "run folder as it was written"
         )
-    return BranchRecipe(**told, sampling=None if sampling is None else Sampling(**sampling), files=files)
+    return replace(recipe, files=files)

@@ -1,6 +1,5 @@
 """A diffusion prior with the process that it inverts."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,12 +9,16 @@ from torch import Tensor
 
 from src.checkpoints.export import PUBLISHED_FACT
 from src.checkpoints.network_file import is_network_file, load_network
+from src.checkpoints.plain_files import parsed_json
 from src.checkpoints.published import load_published
 from src.diffusion.process import PUBLISHED, noise_schedule
 from src.diffusion.schedule import NoiseSchedule
 from src.networks.diffusion_unet import DiffusionUnet
 from src.settings.difface import DiffusionProcessSettings
 from src.settings.errors import UserError
+
+MOST_STEPS = 100_000
+"""Noising steps that a file may ask for; each has a place in several tables."""
 
 
 @dataclass(frozen=True)
@@ -59,4 +62,12 @@ def _process(facts: Mapping[str, str], path: Path) -> DiffusionProcessSettings:
         return PUBLISHED
     if "process" not in facts:
         raise UserError(f"{path}: does not say which noising process it inverts; take the file of a training run")
-    return DiffusionProcessSettings(**json.loads(facts["process"]))
+    try:
+        process = DiffusionProcessSettings(**parsed_json(facts["process"]))
+    except (TypeError, ValueError) as error:
+        raise UserError(
+            f"{path}: its noising process cannot be read ({error}); take the file of a training run"
+        ) from None
+    if not (isinstance(process.steps, int) and 0 < process.steps <= MOST_STEPS):
+        raise UserError(f"{path}: its noising process has {process.steps!r} steps, expected 1 to {MOST_STEPS:,}")
+    return process

@@ -14,6 +14,7 @@ from src.settings.clr_face import (
     LatentScoreSettings,
     LatentVqganSettings,
 )
+from src.settings.cluster import ClusterSettings
 from src.settings.codeformer_plus_plus import BranchSettings, RegistrationSettings, TextureFusionSettings
 from src.settings.data import BenchmarkSettings, DataSettings
 from src.settings.degradation import DegradationRecipe
@@ -118,6 +119,9 @@ class TrainerSettings:
     """`32-true` or `bf16-mixed`."""
     channels_last: bool
     """Keep image tensors in channels-last memory order."""
+    recomputed_resolutions: int
+    """Of how many of the largest resolutions the activations are made again in the backward pass instead of kept: less memory
+    for more time, the same bits (performance.md, target 15); for autoencoders and CFT."""
     workers: int
     """Loader processes a device."""
     degradation: str
@@ -196,6 +200,7 @@ class TrainConfig:
     evaluation: EvaluationSettings
     metrics: MetricsSettings
     trainer: TrainerSettings
+    cluster: ClusterSettings
     logger: LoggerSettings
 
 

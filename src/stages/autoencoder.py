@@ -6,6 +6,7 @@ import torch
 from pytorch_lightning.core.optimizer import LightningOptimizer
 from torch import Tensor
 from torch.optim import Optimizer
+from torch.profiler import record_function
 
 from src.losses.perceptual import PerceptualLoss
 from src.networks.codebook_health import CodebookHealth, histogram, restart_dead_codes
@@ -66,7 +67,7 @@ class AutoencoderStage(Stage, Generic[Autoencoder, Settings]):
             image, terms = self._generator_step(generator, faces)
         self.average.update(self.network)
         if self.is_adversarial:
-            with self.toggled_optimizer(critic):
+            with record_function("discriminator"), self.toggled_optimizer(critic):
                 objective = discriminator_loss(self.discriminator, faces, image)
                 self.guard(objective.terms)
                 self.descend(critic, objective.surrogate)

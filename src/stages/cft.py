@@ -7,11 +7,12 @@ import torch
 from pytorch_lightning.core.optimizer import LightningOptimizer
 from torch import Tensor, nn
 from torch.optim import Optimizer
+from torch.profiler import record_function
 
 from src.checkpoints.network_file import save_network
 from src.degradation.keyed import SampleKey, keyed_uniforms, stream_number
 from src.losses.perceptual import PerceptualLoss
-from src.networks.codeformer import CodeFormer
+from src.networks.codeformer import CodeFormer, Generated
 from src.networks.discriminator import PatchDiscriminator
 from src.networks.vq_autoencoder import VqAutoencoder
 from src.settings.scale import ScaleSettings
@@ -87,7 +88,7 @@ class CftStage(Stage):
             image, terms = self._generator_step(generator, batch)
         self.average.update(self.network)
         if image is not None and self.is_adversarial:
-            with self.toggled_optimizer(critic):
+            with record_function("discriminator"), self.toggled_optimizer(critic):
                 objective = discriminator_loss(self.discriminator, batch["hq"], image)
                 self.guard(objective.terms)
                 self.descend(critic, objective.surrogate)
@@ -101,23 +102,28 @@ class CftStage(Stage):
         on_image = self.takes_image_losses
         prediction = self.network.predict_codes(batch["lq"], with_features=on_image)
         terms = code_terms(prediction, codes, target)
-        image = self.network.generate(prediction, self.training_fidelity(), self.settings.adain) if on_image else None
+        made = None
+        if on_image:
+            made = self.network.generate_fused(prediction, self.training_fidelity(), self.settings.adain)
         total = code_objective(terms, self.settings.code_losses)
-        if image is not None and image.requires_grad:
-            surrogate, image_terms = self._image_objective(image, batch["hq"])
+        if made is not None and made.image.requires_grad:
+            surrogate, image_terms = self._image_objective(made, batch["hq"])
             total, terms = total + surrogate, terms | image_terms
         self.guard(terms)
         self.descend(optimizer, total)
+        image = None if made is None else made.image.detach()
         return image, {name: value.detach() for name, value in terms.items()}
 
-    def _image_objective(self, image: Tensor, faces: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
+    def _image_objective(self, made: Generated, faces: Tensor) -> tuple[Tensor, dict[str, Tensor]]:
         return image_objective(
-            image,
+            made.image,
             faces,
             settings=self.settings.image_losses,
             perceptual=self.perceptual.network if self.perceptual else None,
             discriminator=self.discriminator if self.is_adversarial else None,
             adaptive_layer=self.network.adaptive_layer,
+            # On the CPU sums keep their order, so that runs are bit for bit what they were.
+            trunk=None if self.device.type == "cpu" else made.fused,
         )
 
     @torch.no_grad()

@@ -78,7 +78,7 @@ class CodePredictorStage(Stage):
         return {name: value.detach() for name, value in terms.items()} | {"chance_top1": self._chance()}
 
     def _chance(self) -> Tensor:
-        return torch.tensor(1.0 / self.scale.autoencoder.codebook_size, device=self.device)
+        return torch.full((), 1.0 / self.scale.autoencoder.codebook_size, device=self.device)
 
     @torch.no_grad()
     def preview(self, batch: Batch) -> dict[str, Tensor]:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import l1_loss
 from torch.optim import Optimizer
+from torch.profiler import record_function
 
 from src.checkpoints.clr_face_facts import OUTPUT_FACT
 from src.checkpoints.network_file import save_network
@@ -93,7 +94,9 @@ class IdentityRecoveryStage(Stage):
         recovered = recovery.unclamped(batch["lq"])
         yield "pixel", settings.pixel, l1_loss(recovered, faces.float())
         if self.perceptual is not None and settings.perceptual > 0:
-            yield "perceptual", settings.perceptual, self.perceptual.network(recovered, faces)
+            with record_function("perceptual"):
+                distance = self.perceptual.network(recovered, faces)
+            yield "perceptual", settings.perceptual, distance
         if self.guide is not None and settings.identity > 0:
             yield "identity", settings.identity, self.guide(recovered, faces)
 

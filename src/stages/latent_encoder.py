@@ -9,6 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import mse_loss
 from torch.optim import Optimizer
+from torch.profiler import record_function
 
 from src.checkpoints.network_file import save_network
 from src.losses.perceptual import PerceptualLoss
@@ -60,7 +61,9 @@ class LatentEncoderStage(Stage):
         distance = mse_loss(latent, target)
         terms, loss = {"latent": distance.detach()}, self.settings.latent * distance
         if self.perceptual is not None and self.settings.perceptual > 0:
-            seen = self.perceptual.network(self.autoencoder.network.decoded(latent), batch["hq"])
+            decoded = self.autoencoder.network.decoded(latent)
+            with record_function("perceptual"):
+                seen = self.perceptual.network(decoded, batch["hq"])
             terms["perceptual"] = seen.detach()
             loss = loss + self.settings.perceptual * seen
         self.guard(terms)

@@ -12,6 +12,7 @@ from torch.optim import Optimizer
 
 from src.checkpoints.clr_face_facts import score_facts
 from src.checkpoints.network_file import save_network
+from src.degradation.canvas import to_device
 from src.degradation.keyed import SampleKey, stream_number
 from src.degradation.keyed_images import keyed_latents, keyed_shares
 from src.diffusion.conditioned_denoiser import ConditionedDenoiser
@@ -99,14 +100,14 @@ class LatentScoreStage(Stage):
             of_pairs = [SampleKey(key.seed, key.epoch, key.index // 2) for key in keys]
             places = torch.tensor([key.index for key in keys])
             shares = antithetic_shares(torch.from_numpy(keyed_shares(of_pairs, TIME)), places)
-        return self.process.times(shares.float().to(self.device))
+        return self.process.times(to_device(shares.float(), self.device))
 
     def _kept(self, condition: Condition, keys: Sequence[SampleKey]) -> Condition:
         """The conditions, zero for the share of faces that `condition_dropout` says."""
         if self.settings.condition_dropout == 0:
             return condition
-        kept = torch.from_numpy(keyed_shares(keys, DROPOUT) >= self.settings.condition_dropout).to(condition)
-        return condition * kept[:, None, None, None]
+        kept = torch.from_numpy(keyed_shares(keys, DROPOUT) >= self.settings.condition_dropout).to(condition.dtype)
+        return condition * to_device(kept, condition.device)[:, None, None, None]
 
     @torch.no_grad()
     def preview(self, batch: Batch) -> dict[str, Tensor]:

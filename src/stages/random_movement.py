@@ -9,6 +9,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn.functional import interpolate
 
+from src.degradation.canvas import to_device
 from src.degradation.keyed import SampleKey, keyed_uniforms, stream_number
 from src.registration.field import at_points
 from src.registration.warp import warped
@@ -35,7 +36,7 @@ def moved_at_random(
     `points` (x, y) in pixels; pixel i covers [i, i + 1]. Both movements stay within `reach`, a share of the side, in x and
     in y; the map is one-to-one for `reach` up to a sixteenth.
     """
-    field = random_field(keys, faces.shape[-1], reach).to(faces.device)
+    field = to_device(random_field(keys, faces.shape[-1], reach), faces.device)
     start = points - 0.5
     places = start
     for _ in range(INVERSION_STEPS):

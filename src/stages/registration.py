@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from src.checkpoints.network_file import save_network
+from src.degradation.canvas import to_device
 from src.degradation.keyed import SampleKey, keyed_normals, stream_number
 from src.faces.template import TEMPLATE_SIDE
 from src.losses.image_similarity import Features
@@ -111,7 +112,8 @@ def save_registration(
 def give_noise(network: nn.Module, keys: Sequence[SampleKey]) -> None:
     """Let a probabilistic registration draw the noise of each face from its key, whatever else is in the batch."""
     if isinstance(network, ProbabilisticVelocityRegistration):
-        network.noise = lambda shape: _noise(keys, shape)
+        device = next(network.parameters()).device
+        network.noise = lambda shape: to_device(_noise(keys, shape), device)
 
 
 def _noise(keys: Sequence[SampleKey], shape: torch.Size) -> Tensor:

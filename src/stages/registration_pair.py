@@ -38,9 +38,14 @@ class PairMaker(nn.Module):
         if "identity_branch" in batch:
             made = Branches(batch["identity_branch"].float(), batch["generative_branch"].float())
         else:
-            keys = batch["index"].tolist() if "index" in batch else list(range(len(batch["lq"])))
-            made = self.branches(batch["lq"], keys)
+            made = self.branches(batch["lq"], self._keys(batch))
         return RegistrationPair(made.generative, made.identity, self._landmarks(batch, made))
+
+    def _keys(self, batch: Batch) -> list[int]:
+        # Without a maker that draws they are not read, and the host need not wait for them.
+        if "index" in batch and self.branches.generative is not None:
+            return batch["index"].tolist()
+        return list(range(len(batch["lq"])))
 
     def _landmarks(self, batch: Batch, made: Branches) -> LandmarkPair | None:
         if self.finder is None:

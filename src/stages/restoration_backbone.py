@@ -8,6 +8,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.functional import l1_loss, mse_loss
 from torch.optim import Optimizer
+from torch.profiler import record_function
 
 from src.checkpoints.network_file import save_network
 from src.degradation.keyed import SampleKey, keyed_uniforms, stream_number
@@ -67,7 +68,8 @@ class RestorationBackboneStage(Stage):
         pixel = PIXEL_LOSSES[self.settings.pixel_loss]((restored + 1) / 2, (batch["hq"].float() + 1) / 2)
         terms, loss = {"pixel": pixel.detach()}, pixel
         if self.perceptual is not None:
-            distance = self.perceptual.network(restored, batch["hq"])
+            with record_function("perceptual"):
+                distance = self.perceptual.network(restored, batch["hq"])
             terms["perceptual"] = distance.detach()
             loss = loss + self.settings.perceptual * distance
         self.guard(terms)

@@ -11,6 +11,7 @@ from pytorch_lightning.core.optimizer import LightningOptimizer
 from torch import Tensor, nn
 from torch.nn.utils import clip_grad_norm_
 from torch.optim import Adam, Optimizer
+from torch.profiler import record_function
 
 from src.settings.errors import UserError
 from src.settings.stages import TrainingSettings
@@ -105,10 +106,12 @@ class Stage(pl.LightningModule):
     def descend(self, optimizer: Any, loss: Tensor) -> None:
         """One optimiser step down the gradient of `loss`, clipped to the stage's greatest norm."""
         optimizer.zero_grad(set_to_none=True)
-        self.manual_backward(loss)
-        if limit := self.training_settings.gradient_clip:
-            clip_grad_norm_([weight for group in optimizer.param_groups for weight in group["params"]], limit)
-        optimizer.step()
+        with record_function("backward"):
+            self.manual_backward(loss)
+        with record_function("optimizer"):
+            if limit := self.training_settings.gradient_clip:
+                clip_grad_norm_([weight for group in optimizer.param_groups for weight in group["params"]], limit)
+            optimizer.step()
 
     def _set_learning_rate(self) -> None:
         settings = self.training_settings

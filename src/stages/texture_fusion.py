@@ -9,6 +9,7 @@ import torch
 from pytorch_lightning.core.optimizer import LightningOptimizer
 from torch import Tensor, nn
 from torch.optim import Optimizer
+from torch.profiler import record_function
 
 from src.checkpoints.files import atomic_path, sha256_of
 from src.checkpoints.network_file import save_network
@@ -126,7 +127,7 @@ class TextureFusionStage(Stage):
         if self.trains_registration:
             self.registration_average.update(self.registration)
         if self.is_adversarial:
-            with self.toggled_optimizer(critic):
+            with record_function("discriminator"), self.toggled_optimizer(critic):
                 objective = discriminator_loss(self.discriminator, batch["hq"], image)
                 self.guard(objective.terms)
                 self.descend(critic, objective.surrogate)

@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Float, Int64
 from torch import Tensor, nn
 
+from src.degradation.canvas import to_device
 from src.degradation.keyed import SampleKey, stream_number
 from src.degradation.keyed_images import keyed_shares
 from src.diffusion.timestep_sampling import ImportanceSampling, stratified_timesteps, uniform_timesteps
@@ -25,12 +26,12 @@ class TimestepDraws(nn.Module):
         """Timesteps and the weights of their losses."""
         u = torch.from_numpy(keyed_shares(keys, TIMESTEP))
         if self.importance is not None:
-            return self.importance.draw(u.to(device))
+            return self.importance.draw(to_device(u, device))
         if self._sampling == "stratified":
             timesteps = stratified_timesteps(u, torch.tensor([key.index for key in keys]), self._batch, self._steps)
         else:
             timesteps = uniform_timesteps(u, self._steps)
-        return timesteps.to(device), torch.ones(len(keys), device=device)
+        return to_device(timesteps, device), torch.ones(len(keys), device=device)
 
     @property
     def remembers(self) -> bool:

@@ -4,12 +4,16 @@ import os
 import platform
 import subprocess
 import sys
+from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 UNKNOWN = "unknown"
-PACKAGES = ("torch", "torchvision", "pytorch-lightning", "numpy", "opencv-python-headless", "torchmetrics", "wandb")
+PACKAGES = (
+    *("torch", "torchvision", "torchmetrics", "numpy", "scipy", "opencv-python-headless", "pillow"),
+    *("pyiqa", "facexlib", "torch-fidelity", "lpips", "dlib"),
+)
 
 
 def git_commit(root: Path = ROOT) -> tuple[str, bool]:
@@ -31,7 +35,7 @@ def hardware() -> dict[str, str | int | float | None]:
 
 
 def package_versions() -> dict[str, str]:
-    """Versions of Python and of the installed packages that can move a number."""
+    """Versions of Python and of the installed packages that can move a measured number."""
     found = {"python": platform.python_version()}
     for package in PACKAGES:
         try:
@@ -39,6 +43,24 @@ def package_versions() -> dict[str, str]:
         except metadata.PackageNotFoundError:
             continue
     return found
+
+
+def incompatible_packages(first: Mapping[str, str], second: Mapping[str, str]) -> list[str]:
+    """Packages in both whose versions semantic versioning does not call compatible, with both versions.
+
+    Compatible are versions with the same major number, below 1.0 with the same minor number too.
+    """
+    shared = [name for name in first if name in second]
+    return [
+        f"{name} {first[name]} and {second[name]}"
+        for name in sorted(shared)
+        if _release_line(first[name]) != _release_line(second[name])
+    ]
+
+
+def _release_line(version: str) -> tuple[str, ...]:
+    major, *rest = version.partition("+")[0].split(".")
+    return (major, *rest[:1]) if major == "0" else (major,)
 
 
 def _git(root: Path, *arguments: str) -> str:

@@ -7,29 +7,40 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from src.checkpoints.files import atomic_path
+from src.checkpoints.plain_files import read_json
 from src.settings.errors import UserError
+from src.settings.printable import printable_texts
+from src.tracking.per_image import FACE_COLUMN, read_per_image
 
 if TYPE_CHECKING:
     import pandas
 
 SCHEMA_VERSION = 2
 READABLE_VERSIONS = (1, SCHEMA_VERSION)
-"""Version 1 lacks the fields after `hardware`, and at first `licences`; version 2 at first `diagnostics`; they are empty."""
+"""Version 1 lacks the fields after `hardware`, at first also `licences`; version 2 at first the last two; they are empty."""
 RECORD_NAME = "result.json"
 PER_IMAGE_NAME = "per_image.parquet"
-FACE_COLUMN = "name"
-"""Column of the per-image table that names the face; every other column but `severity` is named by a metric id."""
 SEVERITY_COLUMN = "severity"
 """Column of the per-image table that says how badly the face was degraded, on the scale of `Record.severity`."""
 PICTURES_FOLDER = "faces"
 """Folder in a record's own with `<rule>-<view>.png` of every face of its gallery."""
 GALLERY_RULES = ("best", "median", "worst")
 GALLERY_VIEWS = ("input", "restored", "truth")
+
+KINDS: Mapping[type, tuple[str, ...]] = {
+    str: ("study", "arm", "stage", "run", "identity", "created", "question", "restorer", "commit", "command"),
+    int: ("seed",),
+    bool: ("baseline", "dirty"),
+    dict: (
+        *("config", "benchmark", "weights", "licences", "metrics", "roles"),
+        *("hardware", "knobs", "missing", "severity", "gallery", "diagnostics"),
+    ),
+}
+"""What fields of a `result.json` must be."""
 
 Status = Literal["finished", "failed"]
 Knob = str | float | int | bool | None
@@ -78,7 +89,7 @@ class Record:
     identity: str
     """Hash of the configuration that can change the result."""
     created: str
-    """UTC, ISO 8601."""
+    """UTC, ISO 8601; of two records of a study the one made later is later (`src.tracking.record_time`)."""
     question: str
     seed: int
     restorer: str
@@ -111,10 +122,11 @@ class Record:
     missing: dict[str, str] = field(default_factory=dict)
     """Metric id to the sentence that says why it was not measured and what to do."""
     severity: dict = field(default_factory=dict)
-    """Scale of the per-image column `severity`: name (with unit) and edges, the rising bounds of its bins; empty without
-    such a column."""
+    """Scale of the per-image column `severity`: name (with unit) and edges, rising bounds of its bins; empty without it."""
     gallery: dict = field(default_factory=dict)
     """Faces chosen by rule: metric (id), and faces: rule (best, median, worst) to name and value; pictures in `faces/`."""
+    packages: dict[str, str] = field(default_factory=dict)
+    """Version by name of Python and of packages that can move a measured number; empty in older records."""
     diagnostics: dict[str, float] = field(default_factory=dict)
     """How the method worked, not how good the faces are; names and units are in `src.leaderboard.diagnostics`."""
 
@@ -129,15 +141,8 @@ class StoredRecord:
     def per_image(self) -> "pandas.DataFrame | None":
         """Table with the column `name`, one column a metric id (NaN where a face failed) and perhaps `severity`; None if
         there is none."""
-        import pandas
-
         path = self.folder / PER_IMAGE_NAME
-        if not path.is_file():
-            return None
-        try:
-            return pandas.read_parquet(path)
-        except (OSError, ValueError) as error:
-            raise UserError(f"{path}: unreadable ({_first_line(error)}); evaluate this run again") from None
+        return read_per_image(path) if path.is_file() else None
 
     def picture(self, rule: str, view: str) -> Path | None:
         """PNG of a face of the gallery (`GALLERY_RULES`, `GALLERY_VIEWS`); None if it was not kept."""
@@ -154,15 +159,10 @@ class RecordSet:
     """One sentence for every result.json that could not be read."""
 
 
-def utc_now() -> str:
-    """The present as ISO 8601 in UTC, to the microsecond, so that the newest of two records can be told."""
-    return datetime.now(UTC).isoformat()
-
-
 def failed_record(record: Record, reason: str) -> Record:
     """The record of an evaluation without numbers: `record` marked as failed with the first line of `reason`."""
     sentence = _first_line(reason) or "no reason given"
-    return replace(record, status="failed", reason=sentence, metrics={}, cost=None, created=utc_now())
+    return replace(record, status="failed", reason=sentence, metrics={}, cost=None)
 
 
 def write_record(
@@ -220,10 +220,10 @@ def read_record(path: Path) -> Record:
     """The record in a `result.json`.
 
     Raises:
-        UserError: the file is no JSON object, of another schema version, or lacks a field.
+        UserError: the file is no JSON object, of another schema version, or lacks a field or holds one of another kind.
     """
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        data = printable_texts(read_json(path))
     except (OSError, ValueError) as error:
         raise UserError(f"{path}: not valid JSON ({_first_line(error)}); evaluate this run again") from None
     version = data.get("schema_version") if isinstance(data, dict) else None
@@ -232,7 +232,7 @@ def read_record(path: Path) -> Record:
         raise UserError(f"{path}: schema_version is {version!r}, this code reads {known}; evaluate this run again")
     try:
         return _decode(data)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (LookupError, TypeError, ValueError, AttributeError, OverflowError) as error:
         raise UserError(f"{path}: not a record of this suite ({_first_line(error)}); evaluate this run again") from None
 
 
@@ -247,14 +247,14 @@ def _encode(record: Record) -> dict[str, Any]:
 def _decode(data: dict[str, Any]) -> Record:
     names = {entry.name for entry in fields(Record)}
     late = ("licences", "knobs", "missing", "severity", "gallery") if data["schema_version"] == 1 else ()
-    data = {**{name: {} for name in (*late, "diagnostics")}, **data}
+    data = {**{name: {} for name in (*late, "diagnostics", "packages")}, **data}
     if names != set(data):
         raise ValueError(f"missing or unknown fields: {', '.join(sorted(names ^ set(data)))}")
     if data["status"] not in ("finished", "failed"):
         raise ValueError(f"status {data['status']!r} is neither finished nor failed")
-    for name in ("study", "arm", "run", "identity", "created", "commit"):
-        if not isinstance(data[name], str):
-            raise ValueError(f"{name} is {data[name]!r}, not a text")
+    for kind, names_of_kind in KINDS.items():
+        if wrong := next((name for name in names_of_kind if not isinstance(data[name], kind)), None):
+            raise ValueError(f"{wrong} is {data[wrong]!r:.100}, not a {kind.__name__}")
     metrics = {name: _metric(value) for name, value in data["metrics"].items()}
     fidelity = float(data["fidelity"]) if data["fidelity"] is not None else None
     diagnostics = {name: float(value) for name, value in data.pop("diagnostics").items() if value is not None}

@@ -25,6 +25,7 @@ from src.tracking.wandb_final import (
     final_numbers,
 )
 from src.tracking.wandb_login import account_is_configured
+from src.tracking.wandb_segments import mark_unsent
 
 if TYPE_CHECKING:
     from pytorch_lightning.loggers import WandbLogger
@@ -36,6 +37,8 @@ EVALUATE = "evaluate"
 
 _MODES = ("auto", "online", "offline")
 _CONNECT_SECONDS = 30.0
+_FINISH_SECONDS = 600.0
+"""How long the end of a run waits for a server that takes nothing any more; what it has not taken stays on this disk."""
 _LONGEST_TAG = 64
 
 
@@ -120,10 +123,23 @@ def evaluation_run(
 
 
 def finish(*, failed: bool = False) -> None:
-    """End the W&B run of this process, if there is one: a second logger would write into it (conventions.md 5.2)."""
+    """End the W&B run of this process, if there is one: a second logger would write into it (conventions.md 5.2).
+
+    A server that has gone away meanwhile costs a warning, and the run can be sent later.
+    """
     wandb = sys.modules.get("wandb")
-    if wandb is not None and wandb.run is not None:
-        wandb.finish(exit_code=1 if failed else 0)
+    run = None if wandb is None else wandb.run
+    if run is None:
+        return
+    folder = Path(run.settings.sync_dir)
+    try:
+        run.finish(exit_code=1 if failed else 0)
+    except TimeoutError:
+        mark_unsent(folder)
+        warnings.warn(
+            f"W&B did not take all of the run within {_FINISH_SECONDS:.0f} s; it is kept, {_send_later(folder)}",
+            stacklevel=2,
+        )
 
 
 def log_evaluation(run: Any, records: Sequence[StoredRecord], images: Pictures) -> None:
@@ -171,8 +187,8 @@ def _started(mode: Literal["online", "offline"], settings: LoggerSettings, run_d
         # The service that failed still holds the run's id.
         wandb.teardown()
         warnings.warn(
-            f"W&B did not answer ({str(error).strip().splitlines()[0]}); the run continues offline, send it later with "
-            f"`python -m src.leaderboard sync runs={run_dir}`",
+            f"W&B did not answer ({str(error).strip().splitlines()[0]}); the run continues offline, "
+            f"{_send_later(run_dir)}",
             stacklevel=4,
         )
         run = _initialised("offline", settings, run_dir, about)
@@ -180,6 +196,10 @@ def _started(mode: Literal["online", "offline"], settings: LoggerSettings, run_d
     run.define_metric("train/*", step_metric=ITERATION)
     run.define_metric("val/*", step_metric=ITERATION)
     return run
+
+
+def _send_later(folder: Path) -> str:
+    return f"send it later with `python -m src.leaderboard sync runs={folder}`"
 
 
 def _initialised(
@@ -194,7 +214,12 @@ def _initialised(
         dir=str(run_dir),
         mode=mode,
         resume="allow",
-        settings=wandb.Settings(silent=True, init_timeout=_CONNECT_SECONDS),
+        settings=wandb.Settings(
+            silent=True,
+            init_timeout=_CONNECT_SECONDS,
+            finish_timeout=_FINISH_SECONDS,
+            finish_timeout_raises=True,
+        ),
     )
 
 

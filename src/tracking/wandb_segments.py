@@ -1,10 +1,11 @@
-"""Offline runs on this disk: where they lie, what they staged for upload, and whether it is still there."""
+"""Runs on this disk that a server lacks: where they lie, what they staged for upload, and whether it is still there."""
 
 import base64
 import hashlib
 import os
 import re
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -12,20 +13,22 @@ from typing import Any
 
 from src.tracking.wandb_file import write_log
 
-_FOLDER = re.compile(r"offline-run-(\d{8}_\d{6})-.+")
+_FOLDER = re.compile(r"(?P<offline>offline-)?run-(?P<started>\d{8}_\d{6})-.+")
+_UNSENT = "unsent"
+"""File in the folder of an online run of which the server did not take everything."""
 _STORES = ("data", "cache")
 
 
 @dataclass(frozen=True)
 class Segment:
-    """What one process wrote of a run; a run that was stopped and continued offline has several under one id."""
+    """What one process wrote of a run, offline or for a server that went away; a run that was continued has several."""
 
     log: Path
     """`run-<id>.wandb`."""
 
     @property
     def folder(self) -> Path:
-        """`<run>/wandb/offline-run-<time>-<id>`."""
+        """`<run>/wandb/offline-run-<time>-<id>`, or `run-...` of one that began online."""
         return self.log.parent
 
     @property
@@ -42,7 +45,7 @@ class Segment:
     def started(self) -> str:
         """Local time as digits, in the order of time."""
         found = _FOLDER.fullmatch(self.folder.name)
-        return found.group(1) if found else ""
+        return found["started"] if found else ""
 
     @property
     def marker(self) -> Path:
@@ -91,16 +94,24 @@ class Staging:
 
 
 def find_segments(root: Path) -> list[Segment]:
-    """Offline runs in `root` and below it, in the order in which they were started."""
+    """Runs to be sent, or sent before, in `root` and below it, in the order in which they were started."""
     found = []
     for folder, names, files in os.walk(root):
         inside = Path(folder)
-        if _FOLDER.fullmatch(inside.name):
+        if named := _FOLDER.fullmatch(inside.name):
+            files = files if named["offline"] or _UNSENT in files else []
             found += [Segment(inside / name) for name in files if re.fullmatch(r"run-.+\.wandb", name)]
             names.clear()
         elif inside.name == "wandb":
             names[:] = [name for name in names if name not in _STORES]
     return sorted(found, key=lambda segment: (segment.started, str(segment.log)))
+
+
+def mark_unsent(folder: Path) -> None:
+    """Let `find_segments` find an online run, of whose folder the server did not take everything."""
+    # At the end of a run, whose own error must not be hidden by that of a full disk.
+    with suppress(OSError):
+        (folder / _UNSENT).touch()
 
 
 def is_finished(records: Sequence[bytes]) -> bool:

@@ -88,7 +88,9 @@ def _synced(
 
 def _sent(segment: Segment, project: str | None, entity: str | None, dry_run: bool) -> SyncedSegment:
     records = read_log(segment.log)
-    if not is_finished(records) and (age := time.time() - segment.log.stat().st_mtime) < _QUIET_SECONDS:
+    # A clock that was set back makes a log seem to come from the future.
+    age = abs(time.time() - segment.log.stat().st_mtime)
+    if not is_finished(records) and age < _QUIET_SECONDS:
         sentence = f"has no end and was written to {age:.0f} s ago; sync again when the run is over"
         return SyncedSegment(segment, "running", sentence)
     staging = staging_of(segment, records)

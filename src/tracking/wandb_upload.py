@@ -31,7 +31,7 @@ def upload(segment: Segment, *, project: str | None, entity: str | None) -> str 
     second attempt sends rows of curves again, by the same steps: wandb keeps the first one beside the log (`.syncstate`).
     """
     options = [*(["--project", project] if project else []), *(["--entity", entity] if entity else [])]
-    command = [sys.executable, "-m", "wandb", "sync", *options, str(segment.folder.resolve())]
+    command = [sys.executable, "-m", "wandb", "sync", "--include-online", *options, str(segment.folder.resolve())]
     with TemporaryDirectory() as scratch:
         done = subprocess.run(
             command,

@@ -2,9 +2,9 @@
 
 import json
 import os
+import resource
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -25,11 +25,17 @@ def train(root: Path, *overrides: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, timeout=120)
 
 
+def processor_seconds() -> float:
+    """That child processes have used: what else the machine does changes it little."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
 def test_help_is_quick_and_names_the_main_commands(root: Path) -> None:
-    started = time.monotonic()
+    before = processor_seconds()
     done = train(root, "--help")
     assert done.returncode == 0
-    assert time.monotonic() - started < SLOW_MACHINE
+    assert processor_seconds() - before < SLOW_MACHINE
     assert all(words in done.stdout for words in ("+experiment=cft_sweep", "stage=vqgan", "arm:", "seed: 0"))
 
 

@@ -12,7 +12,7 @@ from src.config.compose import CONFIG_DIR, compose_train, sweep_jobs
 from src.config.identity import effective_config
 from src.config.validate import validate
 from src.jobs.subjects import record_stem
-from src.jobs.sweep import plan, record_label
+from src.jobs.sweep_plan import plan, record_label
 from src.settings.errors import UserError
 
 FILES = sorted((CONFIG_DIR / "experiment").glob("*.yaml"))

@@ -63,12 +63,12 @@ class Suite:
         self.root, self.store = root, store
 
     def sweep(
-        self, *overrides: str, study: str = "cft_sweep", logger: str = "none"
+        self, *overrides: str, study: str = "cft_sweep", logger: str = "none", python: str = sys.executable
     ) -> subprocess.CompletedProcess[str]:
-        """Run the sweep to its end."""
+        """Run the sweep to its end, all its processes by `python`."""
         given = ["+experiment=cft_sweep", f"study={study}", f"logger={logger}", f"run_store={self.store}"]
         return subprocess.run(
-            [sys.executable, "-m", "src.train", *given, *SMALL, *overrides],
+            [python, "-m", "src.train", *given, *SMALL, *overrides],
             cwd=self.root,
             env=os.environ | {"OMP_NUM_THREADS": "1", "WANDB_MODE": "offline"},
             capture_output=True,
@@ -152,12 +152,12 @@ def test_every_run_has_its_own_offline_wandb_run(suite: Suite) -> None:
 
 
 @pytest.fixture(scope="module")
-def repeated(suite: Suite) -> tuple[dict[str, list[RunStatus]], subprocess.CompletedProcess[str]]:
+def repeated(suite: Suite, forked_python: str) -> tuple[dict[str, list[RunStatus]], subprocess.CompletedProcess[str]]:
     """The runs before, and the same sweep once more for another study, after the weights of one arm were damaged."""
     before = suite.runs()
     [weights] = suite.store.glob("cft/*-none-*/weights/codeformer.safetensors")
     weights.write_bytes(weights.read_bytes()[:100])
-    return before, suite.sweep(f"arm={','.join(ARMS)}", study="again")
+    return before, suite.sweep(f"arm={','.join(ARMS)}", study="again", python=forked_python)
 
 
 def test_the_same_command_trains_nothing_anew(suite: Suite, repeated) -> None:

@@ -4,7 +4,6 @@ import json
 import os
 import socket
 import subprocess
-import sys
 from pathlib import Path
 
 from tests.metrics.two_ranks import COUNT, evaluated
@@ -16,11 +15,11 @@ def free_port() -> int:
         return listener.getsockname()[1]
 
 
-def test_two_gloo_processes_measure_what_one_does(tmp_path: Path, root: Path) -> None:
+def test_two_gloo_processes_measure_what_one_does(tmp_path: Path, root: Path, forked_python: str) -> None:
     shared = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port()), "WORLD_SIZE": "2", "OMP_NUM_THREADS": "1"}
     started = [
         subprocess.Popen(
-            [sys.executable, "-W", "ignore", "-m", "tests.metrics.two_ranks", str(tmp_path / f"{rank}.json")],
+            [forked_python, "-m", "tests.metrics.two_ranks", str(tmp_path / f"{rank}.json")],
             cwd=root,
             env=os.environ | shared | {"RANK": str(rank), "LOCAL_RANK": str(rank)},
             stderr=subprocess.PIPE,

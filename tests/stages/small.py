@@ -1,5 +1,7 @@
 """Settings and faces small enough to train a stage in a second."""
 
+import copy
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -158,7 +160,13 @@ def small_config(variant: str, iterations: int = 6, *changes: str) -> TrainConfi
     """Configuration of one of `VARIANTS`, or of any stage, that trains for `iterations` small batches."""
     stage, *own = VARIANTS.get(variant, (variant,))
     lengths = [f"{name}.training.iterations={iterations}" for name in STAGES]
-    return compose_train([*OVERRIDES, *lengths, f"stage={stage}", *own, *changes])
+    return copy.deepcopy(_composed((*OVERRIDES, *lengths, f"stage={stage}", *own, *changes)))
+
+
+@cache
+def _composed(overrides: tuple[str, ...]) -> TrainConfig:
+    """Composing takes half a second, and tests ask for the same again and again."""
+    return compose_train(overrides)
 
 
 def small_stage(config: TrainConfig) -> Stage:

@@ -1,9 +1,6 @@
 """CLR-Face's score model, identity recovery and mask resume bit for bit, average, stop at NaN, and train on two processes."""
 
 import copy
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -14,7 +11,7 @@ from src.stages.stage import NotFiniteError, Stage
 from tests.stages.small import small_data, small_trainer
 from tests.stages.small_clr_face import CLR_FACE_VARIANTS, clr_face_config, clr_face_stage
 from tests.stages.test_training import Stop, equal
-from tests.stages.two_ranks import ITERATIONS
+from tests.stages.two_ranks import ITERATIONS, hashes_of_two
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:The 'train_dataloader' does not have many workers", "ignore:.*ran out of batches.*"
@@ -58,13 +55,9 @@ def test_a_loss_that_is_not_finite_stops_the_training_and_is_named(variant: str,
 
 
 @pytest.mark.parametrize("variant", ["exploding", "light_recovery", "adaptive_mask"])
-def test_two_processes_train_what_one_does(variant: str, tmp_path: Path, root: Path) -> None:
+def test_two_processes_train_what_one_does(variant: str, tmp_path: Path, forked_python: str) -> None:
     """What is drawn belongs to a place in the global batch."""
-    command = [sys.executable, "-W", "ignore", "-m", "tests.stages.two_clr_face_ranks", variant, str(tmp_path)]
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "MASTER_ADDR": "127.0.0.1"}
-    done = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, timeout=240)
-    assert done.returncode == 0, done.stderr[-2000:]
-    first, second = ((tmp_path / f"{variant}-{rank}.txt").read_text() for rank in (0, 1))
+    first, second = hashes_of_two("two_clr_face_ranks", variant, tmp_path, forked_python)
     assert first == second
     config = clr_face_config(variant, ITERATIONS)
     stage = clr_face_stage(config)

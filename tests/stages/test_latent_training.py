@@ -1,8 +1,5 @@
 """CLR-Face's autoencoder and encoder resume bit for bit, name a loss that is not finite, and train on two processes."""
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -13,6 +10,7 @@ from src.stages.stage import NotFiniteError, Stage
 from tests.stages.small import small_data, small_trainer
 from tests.stages.small_latent import latent_config, latent_stage
 from tests.stages.test_training import Stop, equal
+from tests.stages.two_ranks import hashes_of_two
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:The 'train_dataloader' does not have many workers", "ignore:.*ran out of batches.*"
@@ -51,11 +49,7 @@ def test_a_latent_that_is_not_finite_stops_the_training_and_is_named(name: str, 
 
 
 @pytest.mark.parametrize("name", STAGES)
-def test_ranks_stay_in_sync(name: str, tmp_path: Path, root: Path) -> None:
+def test_ranks_stay_in_sync(name: str, tmp_path: Path, forked_python: str) -> None:
     """Centres and revived codes come from the latents of rank 0."""
-    command = [sys.executable, "-W", "ignore", "-m", "tests.stages.two_latent_ranks", name, str(tmp_path)]
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "MASTER_ADDR": "127.0.0.1"}
-    done = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, timeout=240)
-    assert done.returncode == 0, done.stderr[-2000:]
-    first, second = ((tmp_path / f"{name}-{rank}.txt").read_text() for rank in (0, 1))
+    first, second = hashes_of_two("two_latent_ranks", name, tmp_path, forked_python)
     assert first == second

@@ -1,15 +1,12 @@
 """Two gloo processes end with the same weights, and where no BatchNorm sees the batch, with those of one process."""
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import torch
 
-from tests.stages.small import STAGES, small_config, small_data, small_stage, small_trainer
-from tests.stages.two_ranks import ITERATIONS
+from tests.stages.small import TRAINED_HERE, small_config, small_data, small_stage, small_trainer
+from tests.stages.two_ranks import ITERATIONS, hashes_of_two
 
 pytestmark = pytest.mark.filterwarnings("ignore:The 'train_dataloader' does not have many workers")
 
@@ -17,25 +14,16 @@ ALSO_COMPARED = ("diffusion_prior", "registration")
 """Stages of the second test, which compares ranks as well."""
 
 
-def hashes(variant: str, folder: Path, root: Path) -> list[str]:
-    """Hash of the weights of each of two ranks."""
-    command = [sys.executable, "-W", "ignore", "-m", "tests.stages.two_ranks", variant, str(folder)]
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "MASTER_ADDR": "127.0.0.1"}
-    done = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, timeout=240)
-    assert done.returncode == 0, done.stderr[-2000:]
-    return [(folder / f"{variant}-{rank}.txt").read_text() for rank in (0, 1)]
-
-
-@pytest.mark.parametrize("stage", [stage for stage in STAGES if stage not in ALSO_COMPARED])
-def test_ranks_stay_in_sync(stage: str, tmp_path: Path, root: Path) -> None:
-    first, second = hashes(stage, tmp_path, root)
+@pytest.mark.parametrize("stage", [stage for stage in TRAINED_HERE if stage not in ALSO_COMPARED])
+def test_ranks_stay_in_sync(stage: str, tmp_path: Path, forked_python: str) -> None:
+    first, second = hashes_of_two("two_ranks", stage, tmp_path, forked_python)
     assert first == second
 
 
 @pytest.mark.parametrize("variant", ["diffusion_prior", "importance", "srcnn", "registration", "probabilistic"])
-def test_two_processes_train_what_one_does(variant: str, tmp_path: Path, root: Path) -> None:
+def test_two_processes_train_what_one_does(variant: str, tmp_path: Path, forked_python: str) -> None:
     """Timesteps and noise belong to a place in the global batch, and so does the history of the losses."""
-    first, second = hashes(variant, tmp_path, root)
+    first, second = hashes_of_two("two_ranks", variant, tmp_path, forked_python)
     assert first == second
     config = small_config(variant, iterations=ITERATIONS)
     stage = small_stage(config)

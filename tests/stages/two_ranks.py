@@ -4,6 +4,8 @@ Run: python -m tests.stages.two_ranks <variant> <dir>
 """
 
 import hashlib
+import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -12,7 +14,17 @@ from pytorch_lightning.strategies import DDPStrategy
 
 from tests.stages.small import small_config, small_data, small_stage, small_trainer
 
+ROOT = Path(__file__).resolve().parents[2]
 ITERATIONS = 5
+
+
+def hashes_of_two(module: str, variant: str, folder: Path, python: str) -> list[str]:
+    """Train `variant` by `module`, this one or one like it; the hash that each of its two ranks wrote into `folder`."""
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "MASTER_ADDR": "127.0.0.1"}
+    command = [python, "-m", f"tests.stages.{module}", variant, str(folder)]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=240)
+    assert done.returncode == 0, done.stderr[-2000:]
+    return [(folder / f"{variant}-{rank}.txt").read_text() for rank in (0, 1)]
 
 
 def weights_hash(module: torch.nn.Module) -> str:

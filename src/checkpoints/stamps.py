@@ -1,0 +1,28 @@
+"""Stamps of time that keep their order where a clock is set back, as after a leap or on another machine."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+
+TICK = timedelta(microseconds=1)
+
+
+def present() -> datetime:
+    """The clock of this machine, in UTC."""
+    return datetime.now(UTC)
+
+
+def later_stamp(earlier: Iterable[str]) -> str:
+    """The present as ISO 8601 in UTC, or the tick after the last of `earlier`, if the clock has not come so far.
+
+    What is no stamp with a time zone counts as none. As texts, stamps are in the order of their times.
+    """
+    known = [time for time in map(_time, earlier) if time is not None]
+    return max([present(), *(time + TICK for time in known)]).isoformat()
+
+
+def _time(stamp: str) -> datetime | None:
+    try:
+        time = datetime.fromisoformat(stamp)
+    except (ValueError, TypeError):
+        return None
+    return time.astimezone(UTC) if time.tzinfo is not None else None

@@ -1,0 +1,106 @@
+"""What a sweep would start: the command of every job, and what SLURM would be given. Imports no torch."""
+
+import shlex
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Any, cast
+
+from omegaconf import DictConfig, OmegaConf
+
+from src.config.identity import effective_config
+from src.jobs.processes import train_command, upstream_overrides
+from src.jobs.sweep_plan import label_of, labelled
+from src.jobs.upstream import Upstreams, needed_stages
+from src.settings.cluster import SLURM
+from src.settings.commands import TrainConfig
+from src.settings.errors import UserError
+
+Job = tuple[list[str], TrainConfig]
+_GENERIC = (
+    "timeout_min",
+    "cpus_per_task",
+    "gpus_per_node",
+    "tasks_per_node",
+    "mem_gb",
+    "nodes",
+    "name",
+    "stderr_to_stdout",
+)
+"""Settings of Hydra's launcher that mean the same to all of submitit's executors."""
+_NO_PARAMETER = ("_target_", "submitit_folder", "max_num_timeout")
+
+
+def print_plan(jobs: Sequence[Job], launcher: DictConfig) -> None:
+    """Print the networks that would be trained first, the command of every job and, of SLURM, its submission file."""
+    for overrides, config in _missing(jobs):
+        print(f"\n# first, since jobs build on it: {config.stage}\n{_command(config, overrides)}")
+    for number, (overrides, config) in enumerate(jobs):
+        label = label_of(config, overrides)
+        print(f"\n# job {number + 1} of {len(jobs)}: {label}\n{_command(config, labelled(config, overrides))}")
+    if jobs[0][1].cluster.kind == SLURM:
+        print(f"\n# what sbatch is given; each task runs the command of its job\n{submission(launcher, len(jobs))}")
+
+
+def _command(config: TrainConfig, overrides: Sequence[str]) -> str:
+    return shlex.join(train_command(config, [text for text in overrides if not text.startswith("cluster.dry_run=")]))
+
+
+class _Missing(Exception):
+    """A network is in no store."""
+
+    def __init__(self, stage: str, seed: int) -> None:
+        super().__init__(stage)
+        self.stage, self.seed = stage, seed
+
+
+def _refuse(stage: str, seed: int) -> None:
+    raise _Missing(stage, seed)
+
+
+def _missing(jobs: Sequence[Job]) -> Iterator[Job]:
+    """Upstream trainings, each once, in the order in which they would be run."""
+    seen: list[dict[str, Any]] = []
+    for overrides, config in jobs:
+        upstreams = Upstreams(config, _refuse)
+        for stage in needed_stages(config):
+            try:
+                upstreams.of(stage)
+            except _Missing as missing:
+                # What a missing network is built on comes first; of what builds on one, nothing can be looked up.
+                seed = missing.seed if missing.stage == stage else config.seed
+                own = replace(config, stage=stage, seed=seed)
+                if (settings := effective_config(own)) not in seen:
+                    seen.append(settings)
+                    yield upstream_overrides(overrides, stage, seed), own
+
+
+def submission(launcher: DictConfig, jobs: int) -> str:
+    """The file that submitit would hand to sbatch for an array of so many jobs.
+
+    Raises:
+        UserError: SLURM does not know a parameter.
+    """
+    from submitit.slurm.slurm import SlurmExecutor
+
+    class Unsubmitted(SlurmExecutor):
+        """Writes the file where there is no SLURM too."""
+
+        @classmethod
+        def affinity(cls) -> int:
+            return 1
+
+    settings = {str(name): value for name, value in _plain(launcher).items() if value is not None}
+    executor = Unsubmitted(str(launcher.submitit_folder))
+    generic = executor._convert_parameters({name: settings[name] for name in _GENERIC if name in settings})
+    own = {name: value for name, value in settings.items() if name not in (*_GENERIC, *_NO_PARAMETER)}
+    try:
+        executor._internal_update_parameters(**generic, **own)
+    except ValueError as error:
+        raise UserError(f"hydra.launcher: {str(error).splitlines()[0]}") from None
+    if jobs > 1:
+        executor.parameters["map_count"] = jobs
+    return executor._make_submission_file_text(executor._submitit_command_str, uid="dry_run")
+
+
+def _plain(launcher: DictConfig) -> dict[Any, Any]:
+    return cast(dict[Any, Any], OmegaConf.to_container(launcher, resolve=True))

@@ -1,0 +1,38 @@
+"""Faults that end a training from outside and come as errors of torch, told as sentences."""
+
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from src.data.reporting_loader import LostLoaderError
+from src.settings.errors import UserError
+
+LOADER = re.compile(r"DataLoader worker \(pid(?:\(s\))?[\d, ]*\) (?:is )?([^.]+)")
+"""Torch on a loader process that ended: by a signal, with a status, or unexpectedly."""
+PEER = re.compile(
+    r"(connection (?:closed|reset|refused)[^[.\n]*|broken pipe|timed out[^\n]{0,60}|socket timeout"
+    r"|ncclRemoteError|ncclSystemError|ncclInternalError|communicator was aborted|watchdog caught[^\n]*)",
+    re.IGNORECASE,
+)
+"""Gloo, NCCL and torch's store on a process that is gone, or does not answer within `cluster.patience`."""
+
+
+@contextmanager
+def told_faults() -> Iterator[None]:
+    """Around a training.
+
+    Raises:
+        LostLoaderError: a loader process was killed.
+        UserError: another process of the training ended or does not answer.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        if found := LOADER.search(str(error)):
+            raise LostLoaderError(found[1]) from error
+        if found := PEER.search(str(error)):
+            raise UserError(
+                f"another process of this training ended or does not answer ({found[1].strip()}); its own message says "
+                "why, then give the same command again: the training goes on from its last checkpoint"
+            ) from error
+        raise

@@ -1,0 +1,112 @@
+"""A process of a training that is lost, a loader's or a rank: the others end with a sentence, none of them waits."""
+
+import multiprocessing
+import os
+import re
+import signal
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytorch_lightning as pl
+import torch
+from torch import distributed
+
+from src.data.damage import Stop
+from src.data.datamodule import FaceDataModule
+from src.data.reporting_loader import LostLoaderError
+from src.data.training_set import DegradedFaces, Sampling
+from src.jobs.build_stage import degradation_plan
+from src.jobs.fit import build_trainer, fit
+from src.jobs.training_faults import told_faults
+from src.jobs.training_start import Start
+from tests.faults.forked_ranks import run_ranks
+from tests.stages.small import RandomFaces, small_config, small_data, small_stage
+
+SECONDS = 50.0
+"""Within a minute."""
+ENDLESS = 100_000
+"""Iterations of a training that ends by its fault alone."""
+
+
+class AtThird(pl.Callback):
+    """Lets something happen to one rank after its third iteration."""
+
+    def __init__(self, rank: int, act: Callable[[], None]) -> None:
+        self._rank, self._act = rank, act
+
+    def on_train_batch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: Any) -> None:
+        if pl_module.iteration == 3 and trainer.global_rank == self._rank:
+            self._act()
+
+
+def _die() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _fail() -> None:
+    raise ValueError("the loss is NaN")
+
+
+@pytest.mark.parametrize(("lost", "act"), [(1, _die), (0, _die), (1, _fail)])
+def test_ranks_do_not_wait_for_a_lost_one(tmp_path: Path, lost: int, act: Callable[[], None]) -> None:
+    config = small_config("srcnn", ENDLESS, "trainer.devices=2", "trainer.accelerator=cpu")
+
+    def train(rank: int) -> None:
+        trainer = build_trainer(
+            config.trainer, patience=60, folder=tmp_path, callbacks=[AtThird(lost, act)], logger=None
+        )
+        fit(trainer, small_stage(config), small_data(config), Start())
+
+    said = run_ranks(train, tmp_path, SECONDS)
+    assert said[lost] == (None if act is _die else "ValueError: the loss is NaN")
+    _check_told(said[1 - lost], "Connection ")
+
+
+def test_a_rank_that_answers_no_more_is_given_up(tmp_path: Path) -> None:
+    def wait(rank: int) -> None:
+        distributed.init_process_group("gloo", timeout=timedelta(seconds=2))
+        if rank == 1:
+            time.sleep(6)
+            os._exit(0)
+        with told_faults():
+            distributed.all_reduce(torch.ones(1))
+
+    said = run_ranks(wait, tmp_path, SECONDS)
+    _check_told(said[0], "Timed out")
+
+
+def _check_told(said: str | None, reason: str) -> None:
+    """Without torch's marks and addresses."""
+    assert said is not None
+    assert said.startswith(f"UserError: another process of this training ended or does not answer ({reason}"), said
+    assert said.endswith(
+        "); its own message says why, then give the same command again: the training goes on from its last checkpoint"
+    )
+    assert "\n" not in said
+
+
+def _kill_a_loader() -> None:
+    os.kill(multiprocessing.active_children()[0].pid or 0, signal.SIGKILL)
+
+
+def test_a_killed_loader_process_ends_the_training(tmp_path: Path) -> None:
+    """As by the OOM killer."""
+    config = small_config("srcnn", ENDLESS, "trainer.accelerator=cpu")
+    faces = DegradedFaces(RandomFaces(), degradation_plan(config), Sampling(0, 0.5, Stop()))
+    data = FaceDataModule(faces, batch_size=4, iterations=ENDLESS, seed=0, workers=2, channels_last=False)
+    trainer = build_trainer(
+        config.trainer, patience=60, folder=tmp_path, callbacks=[AtThird(0, _kill_a_loader)], logger=None
+    )
+    started = time.monotonic()
+    with pytest.raises(LostLoaderError) as told:
+        fit(trainer, small_stage(config), data, Start())
+    assert time.monotonic() - started < SECONDS
+    # What is seen of it first is left to chance.
+    by_torch = "killed by signal: Killed|exited unexpectedly"
+    by_system = "Connection reset by peer|Connection refused|No such file or directory|EOFError"
+    said = rf"trainer\.workers: a loader process ended \(({by_torch}|{by_system})\), as when memory runs out; take .*"
+    assert re.fullmatch(said, str(told.value))

@@ -1,0 +1,1 @@
+"""Python commands without the seconds that every fresh interpreter needs to import torch and Lightning."""
