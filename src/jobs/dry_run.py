@@ -60,18 +60,24 @@ def _refuse(stage: str, seed: int) -> None:
 def _missing(jobs: Sequence[Job]) -> Iterator[Job]:
     """Upstream trainings, each once, in the order in which they would be run."""
     seen: list[dict[str, Any]] = []
-    for overrides, config in jobs:
-        upstreams = Upstreams(config, _refuse)
-        for stage in needed_stages(config):
-            try:
-                upstreams.of(stage)
-            except _Missing as missing:
-                # What a missing network is built on comes first; of what builds on one, nothing can be looked up.
-                seed = missing.seed if missing.stage == stage else config.seed
-                own = replace(config, stage=stage, seed=seed)
-                if (settings := effective_config(own)) not in seen:
-                    seen.append(settings)
-                    yield upstream_overrides(overrides, stage, seed), own
+    for job in jobs:
+        yield from _missing_of(job, seen)
+
+
+def _missing_of(job: Job, seen: list[dict[str, Any]]) -> Iterator[Job]:
+    overrides, config = job
+    upstreams = Upstreams(config, _refuse)
+    for stage in needed_stages(config):
+        try:
+            upstreams.of(stage)
+        except _Missing as missing:
+            seed = missing.seed if missing.stage == stage else config.seed
+            own = upstream_overrides(overrides, stage, seed), replace(config, stage=stage, seed=seed)
+            if (settings := effective_config(own[1])) not in seen:
+                seen.append(settings)
+                # Of what builds on a missing network, nothing can be looked up: it is missing too.
+                yield from _missing_of(own, seen)
+                yield own
 
 
 def submission(launcher: DictConfig, jobs: int) -> str:

@@ -71,9 +71,11 @@ def test_what_only_the_site_knows_is_asked_for(name: str, root: Path) -> None:
 
 
 def test_a_single_run_says_what_it_would_train_first(tmp_path: Path, root: Path) -> None:
+    """Also what only a missing network is built on."""
+    missing = ("vqgan", "code_predictor", "cft")
     overrides = [
-        "stage=code_predictor",
-        "upstream.vqgan=train",
+        "stage=registration",
+        *(f"upstream.{stage}=train" for stage in missing),
         "cluster.dry_run=true",
         f"run_store={tmp_path / 'runs'}",
     ]
@@ -81,8 +83,11 @@ def test_a_single_run_says_what_it_would_train_first(tmp_path: Path, root: Path)
         [sys.executable, "-m", "src.train", *overrides], cwd=root, capture_output=True, text=True, check=True
     )
     lines = done.stdout.splitlines()
-    (first,) = (shlex.split(lines[place + 1]) for place, line in enumerate(lines) if line.endswith(": vqgan"))
-    assert {"stage=vqgan", "study=upstream", "seed=0"} <= set(first)
+    first = [shlex.split(lines[place + 1]) for place, line in enumerate(lines) if line.startswith("# first, ")]
+    assert [next(word for word in command if word.startswith("stage=")) for command in first] == [
+        f"stage={stage}" for stage in missing
+    ]
+    assert all({"study=upstream", "seed=0"} <= set(command) for command in first)
     (own,) = jobs(lines)
-    assert "stage=code_predictor" in own
+    assert "stage=registration" in own
     assert not (tmp_path / "runs").exists()
