@@ -15,6 +15,7 @@ from omegaconf import DictConfig, OmegaConf
 from src.config.command import friendly_errors
 from src.config.compose import CONFIG_DIR
 from src.config.schema import register
+from src.data.lost_loader import told_loss
 from src.degradation.chain import chain_of
 from src.jobs.dataset_actions import benchmark, pack_faces, preview, stats, validate
 from src.settings.commands import DatasetConfig
@@ -42,7 +43,8 @@ def main(config: DictConfig) -> None:
     if settings.action not in ACTIONS:
         raise UserError(f"action: {settings.action!r} is not one of {', '.join(ACTIONS)}")
     chain_of(settings.recipe, "recipe")
-    print(ACTIONS[settings.action](settings))
+    with told_loss():
+        print(ACTIONS[settings.action](settings))
 
 
 def spelled_out(words: Sequence[str]) -> list[str]:

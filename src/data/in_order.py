@@ -1,10 +1,9 @@
 """A function applied to many indices by several processes, its results in order."""
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 from src.data.loader_process import one_thread
-from src.settings.errors import UserError
 
 Result = TypeVar("Result")
 
@@ -16,20 +15,15 @@ def in_order(function: Callable[[int], Result], indices: Sequence[int], workers:
 
     Raises:
         UserError: the function raised it.
+        LostLoaderError: a loader process was killed, where torch does not say so elsewhere; see `told_loss`.
     """
     if workers == 0:
         yield from map(function, indices)
         return
-    from torch.utils.data import DataLoader
+    from src.data.reporting_loader import ReportingLoader
 
-    calls: Any = _Calls(function, indices)
-    loader: Any = DataLoader(
-        calls, batch_size=None, num_workers=workers, collate_fn=_as_it_is, worker_init_fn=one_thread
-    )
-    for result in loader:
-        if isinstance(result, UserError):
-            raise result
-        yield result
+    calls = _Calls(function, indices)
+    yield from ReportingLoader(calls, collate=_only, batch_size=1, num_workers=workers, worker_init_fn=one_thread)
 
 
 class _Calls(Generic[Result]):
@@ -41,12 +35,9 @@ class _Calls(Generic[Result]):
     def __len__(self) -> int:
         return len(self._indices)
 
-    def __getitem__(self, place: int) -> Result | UserError:
-        try:
-            return self._function(self._indices[place])
-        except UserError as error:
-            return error  # raised here, it would arrive with the loader's traceback in its text
+    def __getitem__(self, place: int) -> Result:
+        return self._function(self._indices[place])
 
 
-def _as_it_is(result: Any) -> Any:
-    return result
+def _only(results: Sequence[Result]) -> Result:
+    return results[0]

@@ -2,22 +2,24 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final, Protocol, runtime_checkable
 
 from torch.utils.data import DataLoader, Dataset
 
+from src.data.lost_loader import LostLoaderError
 from src.settings.errors import UserError
 
+END: Final = object()
+"""Stands behind the last batch, which may be None."""
 
-class LostLoaderError(UserError):
-    """A loader process ended while it was needed."""
 
-    def __init__(self, reason: str) -> None:
-        """For a reason that torch or the system tells."""
-        super().__init__(
-            f"trainer.workers: a loader process ended ({reason}), as when memory runs out; take fewer of them, then give "
-            "the same command again: the training goes on from its last checkpoint"
-        )
+@runtime_checkable
+class Samples(Protocol):
+    """What has a number of samples, each under a key."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, key: Any, /) -> Any: ...
 
 
 class ReportingLoader(DataLoader):
@@ -28,20 +30,20 @@ class ReportingLoader(DataLoader):
         LostLoaderError: a loader process was killed, and the memory of its batches went with it.
     """
 
-    def __init__(self, samples: Dataset[Any], *, collate: Callable[[Sequence[Any]], Any], **options: Any) -> None:
+    def __init__(self, samples: Samples, *, collate: Callable[[Sequence[Any]], Any], **options: Any) -> None:
         super().__init__(_Samples(samples), collate_fn=_Collated(collate), **options)
 
     def __iter__(self) -> Any:
         """Batch after batch."""
         batches = super().__iter__()
-        while (batch := self._next_of(batches)) is not None:
+        while (batch := self._next_of(batches)) is not END:
             if isinstance(batch, UserError):
                 raise batch
             yield batch
 
     def _next_of(self, batches: Any) -> Any:
         try:
-            return next(batches, None)
+            return next(batches, END)
         except (ConnectionError, EOFError, FileNotFoundError) as error:
             # Batches lie in memory that a process fetches from the one that made them, or else a sample raised it.
             if self.num_workers == 0 or "in DataLoader worker process" in str(error):
@@ -53,7 +55,7 @@ class ReportingLoader(DataLoader):
 class _Samples(Dataset[Any]):
     """A data set that gives the samples of a batch, or the first error among them as a value."""
 
-    samples: Any
+    samples: Samples
 
     def __len__(self) -> int:
         return len(self.samples)

@@ -43,7 +43,7 @@ def _problems(config: EvaluateConfig) -> Iterator[str]:
         yield f"root: {config.root!r} is not a folder; restorer=external needs the folder of the restored faces"
     if config.restorer != EXTERNAL and config.root is not None:
         yield f"root: {config.root!r} is used by restorer=external alone, and restorer is {config.restorer}"
-    yield from foreign_settings(config.restorer, config.fidelity, config.adain, config.sampling)
+    yield from foreign_settings(config.restorer, config.fidelity, config.adain, config.sampling, config.guidance)
     yield from _sampling(config)
     yield from _files(config)
     yield from _names(config)

@@ -4,11 +4,9 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from src.data.reporting_loader import LostLoaderError
+from src.data.lost_loader import told_loss
 from src.settings.errors import UserError
 
-LOADER = re.compile(r"DataLoader worker \(pid(?:\(s\))?[\d, ]*\) (?:is )?([^.]+)")
-"""Torch on a loader process that ended: by a signal, with a status, or unexpectedly."""
 PEER = re.compile(
     r"(connection (?:closed|reset|refused)[^[.\n]*|broken pipe|timed out[^\n]{0,60}|socket timeout"
     r"|ncclRemoteError|ncclSystemError|ncclInternalError|communicator was aborted|watchdog caught[^\n]*)",
@@ -26,10 +24,9 @@ def told_faults() -> Iterator[None]:
         UserError: another process of the training ended or does not answer.
     """
     try:
-        yield
+        with told_loss():
+            yield
     except RuntimeError as error:
-        if found := LOADER.search(str(error)):
-            raise LostLoaderError(found[1]) from error
         if found := PEER.search(str(error)):
             raise UserError(
                 f"another process of this training ended or does not answer ({found[1].strip()}); its own message says "

@@ -80,7 +80,7 @@ def _ranges(config: RestoreConfig) -> Iterator[str]:
 
 
 def _combinations(config: RestoreConfig) -> Iterator[str]:
-    yield from foreign_settings(config.restorer, config.fidelity, config.adain, config.sampling)
+    yield from foreign_settings(config.restorer, config.fidelity, config.adain, config.sampling, config.guidance)
     if config.seed and config.restorer not in DRAWING:
         yield f"seed: {config.seed} changes nothing, since {config.restorer} draws nothing; leave it at 0"
     if config.background_weights is not None and config.background != "realesrgan":

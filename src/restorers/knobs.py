@@ -1,8 +1,11 @@
 """Rules of the knobs that restorers share; imports no torch."""
 
 from collections.abc import Iterator
+from dataclasses import asdict
 from typing import Any
 
+from src.config.usual_guidance import usual_guidance
+from src.settings.clr_face import GuidanceSettings
 from src.settings.difface import SamplingSettings
 from src.settings.errors import UserError
 
@@ -28,7 +31,9 @@ LEARNED = tuple(NETWORKS)
 RESTORERS = (*LEARNED, "bicubic", "identity")
 DIFFACE = ("difface", "difface_inpainting")
 """Those that sample as DifFace does."""
-DRAWING: tuple[str, ...] = (*DIFFACE, "clr_face")
+GUIDED = ("clr_face",)
+"""Those whose sampler a recogniser may guide."""
+DRAWING: tuple[str, ...] = (*DIFFACE, *GUIDED)
 """Those that sample, so that their result depends on a seed."""
 PUBLISHED_FIDELITY = {"codeformer": 0.5, "codeformer_colorization": 0.0, "codeformer_inpainting": 1.0}
 """Defaults of the published scripts (codeformer.md 4)."""
@@ -45,11 +50,10 @@ def checked_fidelity(fidelity: float) -> float:
     return float(fidelity)
 
 
-def foreign_settings(kind: str, fidelity: Any, adain: Any, sampling: SamplingSettings) -> Iterator[str]:
-    """Settings that are given and that this restorer does not have, a sentence each.
-
-    Guidance has no value that means none was given, and is silently left aside.
-    """
+def foreign_settings(
+    kind: str, fidelity: Any, adain: Any, sampling: SamplingSettings, guidance: GuidanceSettings
+) -> Iterator[str]:
+    """Settings that are given and that this restorer does not have, a sentence each."""
     if kind not in PUBLISHED_FIDELITY:
         for key, value in (("fidelity", fidelity), ("adain", adain)):
             if value is not None:
@@ -65,6 +69,16 @@ def foreign_settings(kind: str, fidelity: Any, adain: Any, sampling: SamplingSet
         if sampling.convention != "published":
             why = "has one convention alone" if kind in DRAWING else "does not sample"
             yield f"sampling.convention: {sampling.convention} changes nothing, since {kind} {why}; leave it out"
+    if kind not in GUIDED:
+        yield from _given_guidance(kind, guidance)
+
+
+def _given_guidance(kind: str, guidance: GuidanceSettings) -> Iterator[str]:
+    """Guidance has no value that means none was given: what differs from the file's was."""
+    usual = asdict(usual_guidance())
+    for key, value in asdict(guidance).items():
+        if value != usual[key]:
+            yield f"guidance.{key}: {value} is no setting of {kind}; leave it out, or take restorer={GUIDED[0]}"
 
 
 def checked_kind(kind: str) -> str:

@@ -4,6 +4,8 @@ import multiprocessing
 import os
 import re
 import signal
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from datetime import timedelta
@@ -17,7 +19,8 @@ from torch import distributed
 
 from src.data.damage import Stop
 from src.data.datamodule import FaceDataModule
-from src.data.reporting_loader import LostLoaderError
+from src.data.in_order import in_order
+from src.data.lost_loader import LostLoaderError, told_loss
 from src.data.training_set import DegradedFaces, Sampling
 from src.jobs.build_stage import degradation_plan
 from src.jobs.fit import build_trainer, fit
@@ -105,8 +108,40 @@ def test_a_killed_loader_process_ends_the_training(tmp_path: Path) -> None:
     with pytest.raises(LostLoaderError) as told:
         fit(trainer, small_stage(config), data, Start())
     assert time.monotonic() - started < SECONDS
+    _check_loss(told.value)
+
+
+def _square_or_die(number: int) -> torch.Tensor:
+    if number == 30:
+        _die()
+    return torch.tensor(number**2)
+
+
+def test_a_killed_loader_process_ends_a_packing() -> None:
+    """Which takes what processes have made ahead, and writes it meanwhile."""
+    made = []
+    with pytest.raises(LostLoaderError) as told, told_loss():
+        made.extend(int(result) for result in in_order(_square_or_die, range(100), 2))
+    assert made == [number**2 for number in range(len(made))]
+    _check_loss(told.value)
+
+
+LEFT = """
+from src.data.in_order import in_order
+results = in_order(float, range(100), 2)
+next(results)
+raise SystemExit(3)
+"""
+
+
+def test_no_process_waits_for_the_loaders_it_leaves(root: Path) -> None:
+    """Which let the SIGTERM of others pass, for the sake of the trainer."""
+    assert subprocess.run([sys.executable, "-c", LEFT], cwd=root, timeout=SECONDS).returncode == 3
+
+
+def _check_loss(told: LostLoaderError) -> None:
     # What is seen of it first is left to chance.
     by_torch = "killed by signal: Killed|exited unexpectedly"
     by_system = "Connection reset by peer|Connection refused|No such file or directory|EOFError"
-    said = rf"trainer\.workers: a loader process ended \(({by_torch}|{by_system})\), as when memory runs out; take .*"
-    assert re.fullmatch(said, str(told.value))
+    said = rf"workers: a loader process ended \(({by_torch}|{by_system})\), as when memory runs out; take .*"
+    assert re.fullmatch(said, str(told))

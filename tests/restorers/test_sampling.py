@@ -1,7 +1,10 @@
 """Settings of a sampling: the published values, every combination of lists, and what is refused."""
 
+from dataclasses import replace
+
 import pytest
 
+from src.config.usual_guidance import usual_guidance
 from src.restorers.knobs import DIFFACE, DRAWING, LEARNED, PUBLISHED_FIDELITY, foreign_settings
 from src.restorers.sampling import sampling_combinations, sampling_of
 from src.settings.difface import SamplingSettings
@@ -87,9 +90,11 @@ def test_a_single_restoration_takes_no_lists() -> None:
 @pytest.mark.parametrize("kind", [*LEARNED, "bicubic", "identity", "external"])
 def test_settings_of_other_restorers_are_named(kind: str) -> None:
     given = settings(start=100, backbone="file", convention="textbook")
-    named = [sentence.split(":")[0] for sentence in foreign_settings(kind, 0.5, True, given)]
+    guided = replace(usual_guidance(), scale=1.0, window=[0.0, 1.0])
+    named = [sentence.split(":")[0] for sentence in foreign_settings(kind, 0.5, True, given, guided)]
     expected = [] if kind in PUBLISHED_FIDELITY else ["fidelity", "adain"]
     expected += [] if kind in DRAWING else ["sampling.start"]
     expected += [] if kind in DIFFACE else ["sampling.backbone", "sampling.convention"]
+    expected += [] if kind == "clr_face" else ["guidance.scale", "guidance.window"]
     assert named == expected
-    assert not list(foreign_settings(kind, None, None, settings()))
+    assert not list(foreign_settings(kind, None, None, settings(), usual_guidance()))
