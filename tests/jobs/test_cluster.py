@@ -123,11 +123,11 @@ def test_a_task_of_a_slurm_job_knows_its_place(monkeypatch: pytest.MonkeyPatch) 
     assert place_in_job() == {}
 
 
-def train(store: Path, root: Path, *overrides: str) -> subprocess.Popen[str]:
+def train(store: Path, root: Path, *overrides: str, python: str = sys.executable) -> subprocess.Popen[str]:
     """The recogniser, which builds on nothing, at a size of seconds."""
     given = ["stage=recogniser", "logger=none", f"run_store={store}", *SMALL, *overrides]
     return subprocess.Popen(
-        [sys.executable, "-m", "src.train", *given],
+        [python, "-m", "src.train", *given],
         cwd=root,
         env=os.environ | {"OMP_NUM_THREADS": "1"},
         stdout=subprocess.PIPE,
@@ -150,10 +150,14 @@ def the_run(store: Path) -> StoredRun:
     return run
 
 
-def test_two_machines_and_two_submitted_tasks_train_what_two_processes_do(tmp_path: Path, root: Path) -> None:
+def test_two_machines_and_two_submitted_tasks_train_what_two_processes_do(
+    tmp_path: Path, root: Path, forked_python: str
+) -> None:
     """Two agents of torchrun on this machine, and submitit's path without SLURM."""
     machine = ["cluster=torchrun", "trainer.num_nodes=2", "cluster.master_port=29517", "cluster.patience=300"]
-    agents = [train(tmp_path / "agents", root, *machine, f"cluster.node_rank={rank}") for rank in (0, 1)]
+    agents = [
+        train(tmp_path / "agents", root, *machine, f"cluster.node_rank={rank}", python=forked_python) for rank in (0, 1)
+    ]
     said = [ended(agent) for agent in agents]
     assert ["recogniser: clean_auc" in text for text in said] == [True, False]
 

@@ -94,10 +94,10 @@ class Suite:
 
 
 @pytest.fixture(scope="module")
-def suite(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Suite:
+def suite(root: Path, tmp_path_factory: pytest.TempPathFactory, forked_python: str) -> Suite:
     """The sweep of two arms, run once, with W&B offline."""
     made = Suite(root, tmp_path_factory.mktemp("end_to_end") / "runs")
-    done = made.sweep(f"arm={','.join(ARMS)}", logger="wandb")
+    done = made.sweep(f"arm={','.join(ARMS)}", logger="wandb", python=forked_python)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
     assert [f"[{n + 1}/2] {arm}" in done.stdout for n, arm in enumerate(ARMS)] == [True, True]
     assert "Traceback" not in done.stderr
@@ -152,12 +152,15 @@ def test_every_run_has_its_own_offline_wandb_run(suite: Suite) -> None:
 
 
 @pytest.fixture(scope="module")
-def repeated(suite: Suite, forked_python: str) -> tuple[dict[str, list[RunStatus]], subprocess.CompletedProcess[str]]:
-    """The runs before, and the same sweep once more for another study, after the weights of one arm were damaged."""
+def repeated(suite: Suite) -> tuple[dict[str, list[RunStatus]], subprocess.CompletedProcess[str]]:
+    """The runs before, and the same sweep once more for another study, after the weights of one arm were damaged.
+
+    In processes as a user starts them.
+    """
     before = suite.runs()
     [weights] = suite.store.glob("cft/*-none-*/weights/codeformer.safetensors")
     weights.write_bytes(weights.read_bytes()[:100])
-    return before, suite.sweep(f"arm={','.join(ARMS)}", study="again", python=forked_python)
+    return before, suite.sweep(f"arm={','.join(ARMS)}", study="again")
 
 
 def test_the_same_command_trains_nothing_anew(suite: Suite, repeated) -> None:
