@@ -16,7 +16,7 @@ def choice(key: str, value: object, allowed: tuple[object, ...]) -> Iterator[str
 
 def positive(key: str, value: int | float) -> Iterator[str]:
     """The value is greater than 0."""
-    if value <= 0:
+    if not value > 0:  # NaN neither
         yield f"{key}: {value} must be greater than 0"
 
 
@@ -24,6 +24,14 @@ def at_least(key: str, value: int, low: int) -> Iterator[str]:
     """The value is `low` or more."""
     if value < low:
         yield f"{key}: {value} must be {low} or more"
+
+
+def multiple(key: str, value: int, divisor_key: str, divisor: int) -> Iterator[str]:
+    """The value is a positive multiple of a divisor, which is a setting too."""
+    if divisor < 1:
+        yield f"{divisor_key}: {divisor} must be 1 or more"
+    elif value < 1 or value % divisor:
+        yield f"{key}: {value} must be a multiple of {divisor_key} {divisor}, greater than 0"
 
 
 def seed(key: str, value: int) -> Iterator[str]:
@@ -40,7 +48,7 @@ def within(key: str, value: int | float, low: int | float, high: int | float) ->
 
 def ordered(key: str, pair: list[float]) -> Iterator[str]:
     """The pair is [lowest, highest]."""
-    if len(pair) != 2 or pair[0] > pair[1]:
+    if len(pair) != 2 or not pair[0] <= pair[1]:
         yield f"{key}: {pair} must be [lowest, highest]"
 
 

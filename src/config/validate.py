@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from itertools import pairwise
 
 from src.config.arms import arms_of_stage, stage_of_arm
-from src.config.rules import at_least, choice, folder_name, ordered, positive, seed, unit_pair, within
+from src.config.rules import at_least, choice, folder_name, multiple, ordered, positive, seed, unit_pair, within
 from src.config.stage_order import STAGES
 from src.config.validate_clr_face import clr_face_problems
 from src.config.validate_cluster import cluster_problems
@@ -153,14 +153,15 @@ def _data(data: DataSettings) -> Iterator[str]:
 
 
 def _scale(scale: ScaleSettings) -> Iterator[str]:
-    sizes = scale.autoencoder
+    sizes, predictor = scale.autoencoder, scale.code_predictor
+    if not sizes.multipliers or min(sizes.multipliers) < 1:
+        yield f"scale.autoencoder.multipliers: {sizes.multipliers} must name at least one resolution, each 1 or more"
+        return
     stride = 2 ** (len(sizes.multipliers) - 1)
-    if sizes.image_size % stride:
+    if sizes.image_size < 1 or sizes.image_size % stride:
         yield f"scale.autoencoder.image_size: {sizes.image_size} must be a multiple of {stride}, the total stride"
-    if sizes.width % sizes.norm_groups:
-        yield f"scale.autoencoder.width: {sizes.width} must be a multiple of norm_groups {sizes.norm_groups}"
-    if scale.code_predictor.dim % scale.code_predictor.heads:
-        yield f"scale.code_predictor.dim: {scale.code_predictor.dim} must divide by heads {scale.code_predictor.heads}"
+    yield from multiple("scale.autoencoder.width", sizes.width, "scale.autoencoder.norm_groups", sizes.norm_groups)
+    yield from multiple("scale.code_predictor.dim", predictor.dim, "scale.code_predictor.heads", predictor.heads)
     yield from positive("scale.autoencoder.codebook_size", sizes.codebook_size)
 
 

@@ -96,7 +96,7 @@ def _sde(key: str, sde: SdeSettings) -> Iterator[str]:
         yield f"{key}: beta_min {sde.beta_min:g} and beta_max {sde.beta_max:g} must rise from above 0"
     if not 0 < sde.smallest_time < 1:
         yield f"{key}.smallest_time: {sde.smallest_time} must lie between 0 and 1"
-    if sde.sigma_min <= 0 or (sde.sigma_max is not None and sde.sigma_max <= sde.sigma_min):
+    if not 0 < sde.sigma_min < (float("inf") if sde.sigma_max is None else sde.sigma_max):
         yield f"{key}: sigma_min {sde.sigma_min:g} and sigma_max {sde.sigma_max} must rise from above 0"
     yield from at_least(f"{key}.steps", sde.steps, 2)
     if not 0 < sde.first_beta <= sde.last_beta < 1:

@@ -19,6 +19,7 @@ WRONG = {
     "vqgan.training.gradient_clip=-1": "vqgan.training.gradient_clip: -1",
     "vqgan.training.learning_rate.warmup=-5": "vqgan.training.learning_rate.warmup: -5",
     "vqgan.training.ema_decay=1.5": "vqgan.training.ema_decay: 1.5",
+    "code_predictor.training.learning_rate.initial=nan": "code_predictor.training.learning_rate.initial: nan",
     "vqgan.losses.pixel=-1": "vqgan.losses.pixel: -1",
     "vqgan.losses.perceptual_network=vgg": "vqgan.losses.perceptual_network: 'vgg'",
     "code_predictor.training.learning_rate.kind=linear": "code_predictor.training.learning_rate.kind: 'linear'",
@@ -58,6 +59,10 @@ WRONG = {
 
 HIDING = {
     "evaluation.fidelities=[]": "evaluation.fidelities: []",
+    "scale.autoencoder.multipliers=[0,1,1]": "scale.autoencoder.multipliers: [0, 1, 1]",
+    "scale.autoencoder.norm_groups=0": "scale.autoencoder.norm_groups: 0",
+    "scale.code_predictor.heads=0": "scale.code_predictor.heads: 0",
+    "cft.sampled_fidelity=[nan,1.0]": "cft.sampled_fidelity: [nan, 1.0]",
     "label=a/b": "label: 'a/b'",
     "trainer.devices=0": "trainer.devices: 0",
 }
