@@ -3,7 +3,7 @@
 import sys
 from pathlib import Path
 
-from src.jobs.recording import records_folder
+from src.jobs.record_folders import records_folder
 from src.leaderboard.assemble import Choices
 from src.leaderboard.board import write_leaderboard
 from src.settings.commands import MetricsSettings, TrainConfig

@@ -14,9 +14,9 @@ from src.data.levels import to_network
 from src.data.rendered_truth import truth_of
 from src.jobs.evaluated import setting_name
 from src.jobs.mask_report import mask_report, write_mask_sheet
-from src.jobs.recording import records_folder
+from src.jobs.record_folders import record_stem, records_folder, suffix
 from src.jobs.restorations import channels_first
-from src.jobs.subject import Subject, Trained, record_stem, suffix
+from src.jobs.subject import Subject, Trained
 from src.networks.latent_autoencoder import LatentAutoencoder
 from src.restorers.build_clr_face import build_clr_face, load_clr_face
 from src.restorers.clr_face import ClrFaceRestorer

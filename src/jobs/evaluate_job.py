@@ -26,7 +26,8 @@ from src.jobs.evaluated import Candidate, Evaluated, degraded_input
 from src.jobs.evaluation import Evaluation, evaluate
 from src.jobs.quiet import quieten
 from src.jobs.ranks import Ranks, joined_ranks, own_device
-from src.jobs.recording import command_line, named_primary, record_evaluation, study_folder
+from src.jobs.record_folders import study_folder
+from src.jobs.recording import command_line, named_primary, record_evaluation
 from src.jobs.severity import severity_of
 from src.leaderboard.guides import guides_of
 from src.metrics.build import build_suite

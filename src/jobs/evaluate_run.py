@@ -15,10 +15,11 @@ from src.data.image_file import write_png
 from src.faces.grid import image_grid
 from src.jobs.bench import Bench, RenderedNetworks, benchmark_of, faces_of, metric_context, summary_line
 from src.jobs.evaluation import Evaluation, evaluate
-from src.jobs.recording import Provenance, bare_record, method_of, record_evaluation, records_folder
+from src.jobs.record_folders import record_stem, records_folder
+from src.jobs.recording import Provenance, bare_record, method_of, record_evaluation
 from src.jobs.restorations import RestorerAtWork
 from src.jobs.severity import severity_of
-from src.jobs.subjects import Subject, Trained, record_stem, subjects
+from src.jobs.subjects import Subject, Trained, subjects
 from src.jobs.upstream import Upstreams, needs_landmark_detector, needs_recogniser
 from src.leaderboard.guides import guides_of
 from src.metrics.build import build_suite

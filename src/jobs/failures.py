@@ -4,21 +4,14 @@ import shutil
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
-from pathlib import Path
 
 from src.checkpoints.files import UnwrittenFileError
 from src.config.identity import effective_config
 from src.config.identity import identity as config_identity
-from src.jobs.recording import Provenance, bare_record, records_folder
+from src.jobs.record_folders import failure_folder, has_failed
+from src.jobs.recording import Provenance, bare_record
 from src.settings.commands import TrainConfig
-from src.tracking.records import RECORD_NAME, failed_record, write_record
-
-
-def failure_folder(config: TrainConfig) -> Path:
-    """Where the record of a failed run lies."""
-    from src.jobs.subjects import record_stem
-
-    return records_folder(config) / f"{record_stem(config)}-failed"
+from src.tracking.records import failed_record, write_record
 
 
 def write_failure(config: TrainConfig, overrides: Sequence[str], reason: str) -> None:
@@ -48,8 +41,3 @@ def failed_job(config: TrainConfig, label: str, overrides: Sequence[str], status
         _record_failure(
             replace(config, label=label), overrides, f"the process ended with exit status {status} without a message"
         )
-
-
-def has_failed(config: TrainConfig, label: str) -> bool:
-    """Whether the last run of this arm under `label` left a record of its failure."""
-    return (failure_folder(replace(config, label=label)) / RECORD_NAME).exists()

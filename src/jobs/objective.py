@@ -1,10 +1,9 @@
-"""The number a sweep job returns to its sweeper."""
+"""The number a sweep job returns to its sweeper. Imports no torch."""
 
 import math
 from dataclasses import replace
 
-from src.jobs.recording import records_folder
-from src.jobs.subjects import record_stem
+from src.jobs.record_folders import record_stem, records_folder
 from src.leaderboard.definition import is_guides_view, metric_for
 from src.leaderboard.guides import judged_alike
 from src.settings.commands import TrainConfig

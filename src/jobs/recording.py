@@ -16,6 +16,7 @@ from src.data.benchmark import Benchmark
 from src.jobs.bench import Bench
 from src.jobs.evaluation import Evaluation
 from src.jobs.gallery import chosen_faces, write_gallery
+from src.jobs.record_folders import records_folder
 from src.jobs.severity import Severity
 from src.jobs.training_recipes import training_chains
 from src.leaderboard.guides import guides_of
@@ -49,16 +50,6 @@ class Provenance:
     """What `auto` stood for."""
     licences: Mapping[str, str] = field(default_factory=dict)
     """Of the published networks on which the run was built."""
-
-
-def study_folder(run_store: str, study: str) -> Path:
-    """Where records, pictures and leaderboard of a study lie."""
-    return Path(run_store) / "studies" / study
-
-
-def records_folder(config: TrainConfig) -> Path:
-    """Where the records of the configuration's study lie."""
-    return study_folder(config.run_store, config.study) / "records"
 
 
 def command_line(module: str, overrides: Sequence[str]) -> str:

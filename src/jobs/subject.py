@@ -1,12 +1,10 @@
 """One thing that the evaluation of a training measures, and what it is made from."""
 
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import torch
 
 from src.checkpoints.store import StoredRun
-from src.config.identity import arm_label
 from src.data.benchmark import Benchmark
 from src.jobs.recording import Provenance
 from src.jobs.restorations import Faces
@@ -42,14 +40,3 @@ class Trained:
     provenance: Provenance
     benchmark: Benchmark
     device: torch.device
-
-
-def record_stem(config: TrainConfig) -> str:
-    """Folder of a run's records in its study: a new run of the same arm, scale, seed and benchmark replaces the old one's."""
-    return f"{arm_label(config)}-{suffix(config)}-s{config.seed}"
-
-
-def suffix(config: TrainConfig) -> str:
-    """Scale and benchmark, as folders of records name them."""
-    root = config.benchmark.root
-    return f"{config.scale.name}-{config.benchmark.degradation.name if root is None else Path(root).name}"

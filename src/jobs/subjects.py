@@ -7,9 +7,9 @@ from src.config.identity import arm_label, branch_settings, identity
 from src.jobs.clr_face_subjects import STAGES_OF_CLR_FACE, clr_face_subjects
 from src.jobs.difface_settings import sampling_settings
 from src.jobs.evaluated import INPUT, setting_name
-from src.jobs.recording import records_folder
+from src.jobs.record_folders import record_stem, records_folder, suffix
 from src.jobs.registration_report import judges_of, of_system, report_of, write_sheet
-from src.jobs.subject import Subject, Trained, record_stem, suffix
+from src.jobs.subject import Subject, Trained
 from src.jobs.upstream import needs_prior
 from src.networks import CodeFormer, VqAutoencoder
 from src.restorers.build_codeformer_plus_plus import load_plus_plus

@@ -21,12 +21,12 @@ from omegaconf import DictConfig
 
 from src.checkpoints.files import refuse_unwritable
 from src.config.command import friendly_errors
-from src.config.compose import compose_train
 from src.config.validate_cluster import check_launcher
 from src.jobs.completion import completed_run
 from src.jobs.dry_run import print_plan
 from src.jobs.processes import has_parent, launch_upstream, place_in_job, run_training
-from src.jobs.sweep_plan import RECIPE_OF_BENCHMARK, Progress, label_of, labelled, plan, shared_overrides
+from src.jobs.record_folders import has_failed
+from src.jobs.sweep_plan import RECIPE_OF_BENCHMARK, Progress, composed, label_of, labelled, plan, shared_overrides
 from src.jobs.upstream import Upstreams, needed_stages, restores_nothing
 from src.settings.cluster import LOCAL, SLURM
 from src.settings.commands import TrainConfig
@@ -121,7 +121,7 @@ def _prepare(overrides: list[str], launcher: DictConfig, of_launcher: list[str])
 
 @friendly_errors
 def _conclude(jobs: list[list[str]]) -> None:
-    configs = [compose_train([*job, "hydra.mode=RUN"]) for job in jobs]
+    configs = [composed(tuple(job)) for job in jobs]
     if not _is_first(configs[0]):
         return
     if not has_parent() and not all(map(restores_nothing, configs)):
@@ -135,7 +135,5 @@ def _conclude(jobs: list[list[str]]) -> None:
 
 def _failed(jobs: Sequence[Sequence[str]], configs: Sequence[TrainConfig]) -> list[str]:
     """Labels of the jobs that left a record of their failure, wherever they ran."""
-    from src.jobs.failures import has_failed
-
     labels = [label_of(config, job) for job, config in zip(jobs, configs, strict=True)]
     return [label for label, config in zip(labels, configs, strict=True) if has_failed(config, label)]

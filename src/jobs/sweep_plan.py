@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cache
 
 from hydra.core.singleton import Singleton
 
@@ -21,6 +22,12 @@ class Progress(metaclass=Singleton):
     """Number of the launching process, by whose clock `started` is."""
 
 
+@cache
+def composed(job: tuple[str, ...]) -> TrainConfig:
+    """The configuration of a job; a process composes it once, which takes a second. Raises as `compose_train`."""
+    return compose_train([*job, "hydra.mode=RUN"])
+
+
 def plan(overrides: Sequence[str]) -> list[tuple[list[str], TrainConfig]]:
     """Every job of the sweep with its checked configuration.
 
@@ -30,7 +37,7 @@ def plan(overrides: Sequence[str]) -> list[tuple[list[str], TrainConfig]]:
     jobs = []
     for number, job in enumerate(sweep_jobs(overrides)):
         try:
-            config = compose_train([*job, "hydra.mode=RUN"])
+            config = composed(tuple(job))
             validate(config)
         except UserError as error:
             raise UserError(f"sweep job {number} ({' '.join(job)}): {error}") from None

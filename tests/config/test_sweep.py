@@ -11,7 +11,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from src.config.compose import CONFIG_DIR, compose_train, sweep_jobs
 from src.config.identity import effective_config
 from src.config.validate import validate
-from src.jobs.subjects import record_stem
+from src.jobs.record_folders import record_stem
 from src.jobs.sweep_plan import plan, record_label
 from src.settings.errors import UserError
 

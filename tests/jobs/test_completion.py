@@ -11,7 +11,7 @@ from src.config.compose import compose_train
 from src.config.identity import effective_config, identity, run_name
 from src.jobs import completion
 from src.jobs.completion import EVALUATED_FILE, completed_run, evaluation_key, is_evaluated, remember_evaluation
-from src.jobs.recording import records_folder
+from src.jobs.record_folders import records_folder
 from src.jobs.upstream import Upstreams
 from src.settings.commands import TrainConfig
 from src.tracking.records import RECORD_NAME

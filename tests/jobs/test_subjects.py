@@ -10,8 +10,9 @@ import torch
 from src.checkpoints.store import StoredRun
 from src.config.compose import compose_train
 from src.data.benchmark import assemble
+from src.jobs.record_folders import record_stem
 from src.jobs.recording import Provenance
-from src.jobs.subjects import Subject, Trained, record_stem, subjects
+from src.jobs.subjects import Subject, Trained, subjects
 from src.jobs.upstream import Upstreams
 from src.settings.commands import TrainConfig
 from tests.jobs.difface_runs import finished_run, small_job
