@@ -1,6 +1,8 @@
 """Loader processes that are killed, as when memory runs out: what torch and the system say of it, as one sentence."""
 
 import re
+import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -30,7 +32,16 @@ def told_loss() -> Iterator[None]:
     """
     try:
         yield
-    except RuntimeError as error:
-        if found := KILLED.search(str(error)):
-            raise LostLoaderError(found[1]) from error
-        raise
+    except (LostLoaderError, RuntimeError) as error:
+        found = KILLED.search(str(error))
+        if isinstance(error, LostLoaderError) or found:
+            _hear_no_more()
+        if found is None or isinstance(error, LostLoaderError):
+            raise
+        raise LostLoaderError(found[1]) from error
+
+
+def _hear_no_more() -> None:
+    """Torch raises an error for every loader process that dies, wherever this process then is; one is enough."""
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGCHLD, lambda *_: None)
