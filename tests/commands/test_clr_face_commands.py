@@ -35,7 +35,6 @@ SMALL = [
     "metrics.bootstrap_resamples=200",
     "logger=none",
     "progress=false",
-    "guidance.window=[0,1]",
 ]
 
 
@@ -74,7 +73,8 @@ def evaluated(store: Path, *words: str) -> list[StoredRecord]:
 
 def test_lists_of_settings_give_a_record_each(run: Path, pairs: Path, tmp_path: Path) -> None:
     lists = ["sampling.steps=[2,3]", "guidance.scale=[0,1]", "guidance.target=[recovered,oracle]"]
-    found = evaluated(tmp_path, "restorer=clr_face", f"checkpoint={run}", *lists, f"benchmark={pairs}", "seed=5")
+    words = ["restorer=clr_face", f"checkpoint={run}", "guidance.window=[0,1]", f"benchmark={pairs}", "seed=5"]
+    found = evaluated(tmp_path, *words, *lists)
     guided = {"scale": 1.0, "mask": "learned", "gradient": "cheap", "window": "0-1"}
     expected = [
         {"solver": "dpm_solver_pp", "start": 1.0, "steps": steps, "seed": 5} | guide
