@@ -12,6 +12,7 @@ from src.leaderboard.definition import ARROWS
 from src.leaderboard.guidance_plane import LEARNED, ONES, RECOVERED, GuidancePlane, GuidedCurve, PlanePoint
 from src.leaderboard.guidance_plane_reading import kind_name
 from src.leaderboard.label_placement import place_labels
+from src.leaderboard.near_view import near_points
 from src.leaderboard.palette import FIGURE_STYLE, look_of
 from src.leaderboard.sweep_panels import legend_entries, png_of
 from src.settings.clr_face import MASKS
@@ -33,7 +34,8 @@ def guidance_figure(planes: Sequence[GuidancePlane], title: str) -> bytes:
     """PNG with a line of panels a plane: identity over distance, a curve a mask with its scales, and, where the guide was
     measured too, identity by the guide over that by the judge.
 
-    Full marks are led to the recovered face, hollow ones to another target.
+    Full marks are led to the recovered face, hollow ones to another target. Settings far from all others are named instead of
+    shown: a scale that breaks the faces would squash the rest.
     """
     import matplotlib
     from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -69,14 +71,18 @@ def _plane(axes: "Axes", plane: GuidancePlane) -> None:
         _curve(axes, curve, (start.distance, start.identity), at)
         for point in curve.points:
             if point.gain is not None:
-                bounds = (start.identity + point.gain.low, start.identity + point.gain.high)
+                bounds = _bounds(point, start)
                 axes.plot([point.distance] * 2, bounds, linewidth=0.8, alpha=0.55, color=_colour(curve), zorder=2)
     _origin(axes, start.distance, start.identity)
     axes.set_xlabel(f"{plane.distance} {ARROWS['lower']} at n = {plane.n_distance}", fontsize=7)
     axes.set_ylabel(f"{plane.judge} {ARROWS['higher']} (judge), n = {plane.n}", fontsize=7)
     settings = f", {', '.join(plane.fixed)}" if plane.fixed else ""
     axes.set_title(f"{short(plane.arm)}{settings}\n{plane.benchmark}; better: up and left", loc="left", fontsize=8)
-    axes.margins(0.1)
+    view, beyond = _view(plane)
+    _look_at(axes, [(point.distance, end) for point in view for end in _bounds(point, start)])
+    if beyond:
+        where = ", ".join(f"{kind_name(curve.kind)} {point.scale:g}" for curve, point in beyond)
+        axes.text(0.02, 0.02, f"beyond the view: {where}", transform=axes.transAxes, fontsize=6)
     axes.grid(linewidth=0.4, alpha=0.35)
 
 
@@ -90,9 +96,7 @@ def _overfit(axes: "Axes", plane: GuidancePlane) -> None:
         at = [(point.identity, point.guide_identity or 0.0) for point in curve.points]
         _curve(axes, curve, (start.identity, start.guide_identity), at)
     _origin(axes, start.identity, start.guide_identity)
-    axes.margins(0.1)
-    axes.autoscale_view()
-    limits = axes.get_xlim(), axes.get_ylim()
+    _look_at(axes, [(point.identity, point.guide_identity or 0.0) for point in _view(plane)[0]])
     axes.axline(
         (start.identity, start.guide_identity),
         slope=1,
@@ -102,11 +106,33 @@ def _overfit(axes: "Axes", plane: GuidancePlane) -> None:
         zorder=1,
         label="guide and judge rise alike",
     )
-    axes.set(xlim=limits[0], ylim=limits[1])
     axes.set_xlabel(f"{plane.judge} {ARROWS['higher']} (judge)", fontsize=7)
     axes.set_ylabel(f"{plane.guide} {ARROWS['higher']} (guide)", fontsize=7)
     axes.set_title("over-fitting to the guide:\nabove the dashed line", loc="left", fontsize=8)
     axes.grid(linewidth=0.4, alpha=0.35)
+
+
+def _view(plane: GuidancePlane) -> tuple[list[PlanePoint], list[tuple[GuidedCurve, PlanePoint]]]:
+    """What both panels are drawn around, and what lies too far away."""
+    named = [(curve, point) for curve in plane.curves for point in curve.points]
+    points = [plane.unguided, *(point for _, point in named)]
+    near = near_points(np.array([(point.distance, point.identity) for point in points]))
+    beyond = [entry for entry, shown in zip(named, near[1:], strict=True) if not shown]
+    return [point for point, shown in zip(points, near, strict=True) if shown], beyond
+
+
+def _bounds(point: PlanePoint, start: PlanePoint) -> tuple[float, float]:
+    """Ends of the interval of its identity; the identity twice where its change was not measured."""
+    if point.gain is None:
+        return point.identity, point.identity
+    return start.identity + point.gain.low, start.identity + point.gain.high
+
+
+def _look_at(axes: "Axes", places: Sequence[tuple[float, float]]) -> None:
+    low, high = np.min(places, axis=0), np.max(places, axis=0)
+    room = 0.1 * np.maximum(high - low, 1e-3)
+    (left, bottom), (right, top) = low - room, high + room
+    axes.set(xlim=(left, right), ylim=(bottom, top))
 
 
 def _curve(axes: "Axes", curve: GuidedCurve, start: tuple[float, float], at: Sequence[tuple[float, float]]) -> None:
@@ -135,7 +161,8 @@ def _colour(curve: GuidedCurve) -> str:
 
 def _scales(axes: "Axes", plane: GuidancePlane) -> None:
     """Name the scales; where there is no room close by, one is left out."""
-    named = list(_named(plane))
+    shown, _ = _view(plane)
+    named = [entry for entry in _named(plane) if entry[1] in shown]
     unit = axes.figure.dpi / 72
     texts = [axes.text(0, 0, f"{point.scale:g}", fontsize=6, color=_colour(curve)) for curve, point in named]
     sizes = [(float(extent.width), float(extent.height)) for extent in (text.get_window_extent() for text in texts)]
