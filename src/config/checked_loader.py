@@ -18,10 +18,12 @@ from src.config.foreign_code import ForeignCode, refuse_foreign_code
 class CheckedConfigLoader(ConfigLoaderImpl):
     """Hydra's loader, which lets no configuration out that `refuse_foreign_code` refuses."""
 
-    def load_configuration(self, *args: Any, **kwargs: Any) -> DictConfig:
+    def load_configuration(
+        self, config_name: str | None, overrides: list[str], *args: Any, **kwargs: Any
+    ) -> DictConfig:
         """As Hydra's. Raises ForeignCode."""
-        config = super().load_configuration(*args, **kwargs)
-        refuse_foreign_code(config)
+        config = super().load_configuration(config_name, overrides, *args, **kwargs)
+        refuse_foreign_code(config, overrides)
         return config
 
 

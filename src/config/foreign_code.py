@@ -6,8 +6,8 @@ suite uses. `BFR_TRUST_CONFIG=1` in the environment says that the author is trus
 
 import os
 import re
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, cast
 
 from hydra.errors import CompactHydraException
 from omegaconf import DictConfig, OmegaConf
@@ -47,10 +47,13 @@ class ForeignCode(UserError, CompactHydraException):
     """A configuration would run what this suite does not know; Hydra prints the sentence and ends."""
 
 
-def refuse_foreign_code(config: DictConfig) -> None:
+def refuse_foreign_code(config: DictConfig, given: Sequence[str]) -> None:
     """Look over a composed configuration, with its part `hydra`, before anything that it names is called.
 
     Variables and commands for the processes of a job are taken from the command line alone.
+
+    Args:
+        given: the overrides of the command line, as it has them.
 
     Raises:
         ForeignCode: it names code beside `TARGETS`, a resolver beside `RESOLVERS`, a secret of the environment, variables
@@ -58,16 +61,28 @@ def refuse_foreign_code(config: DictConfig) -> None:
     """
     if os.environ.get(TRUST_VARIABLE) == "1":
         return
-    overrides = OmegaConf.select(config, "hydra.overrides.hydra") or []
-    given = {str(text).lstrip("+").partition("=")[0] for text in overrides}
+    if planted := [text for text in _told_overrides(config) if text not in given]:
+        raise ForeignCode(
+            f"hydra.overrides: {planted[0]!r} is said to be of the command line and is not; take it out of the configuration"
+        )
+    keys = {text.lstrip("+").partition("=")[0] for text in given}
     values = list(_values(OmegaConf.to_container(config, resolve=False), ()))
     # Only what passed the first look is resolved for the second.
-    for look in (_named, lambda place, value: _of_job(config, place, value, given)):
+    for look in (_named, lambda place, value: _of_job(config, place, value, keys)):
         if problem := next((found for place, value in values if (found := look(place, value))), None):
             raise ForeignCode(
                 f"{problem}, which no configuration may; take it out, or set {TRUST_VARIABLE}=1 in the environment if you "
                 "trust its author"
             )
+
+
+def _told_overrides(config: DictConfig) -> list[str]:
+    """What Hydra hands on as overrides: those of the command line, behind what a file has put there."""
+    told = OmegaConf.select(config, "hydra.overrides")
+    if told is None:
+        return []
+    unresolved = cast(dict[str, list[str] | None], OmegaConf.to_container(told, resolve=False))
+    return [text for part in ("hydra", "task") for text in unresolved.get(part) or []]
 
 
 def _values(value: Any, place: Place) -> Iterator[tuple[Place, Any]]:

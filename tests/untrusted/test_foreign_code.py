@@ -52,7 +52,7 @@ JOBS = {
 def look_over(text: str) -> None:
     config = OmegaConf.create(text)
     assert isinstance(config, DictConfig)
-    refuse_foreign_code(config)
+    refuse_foreign_code(config, given=[])
 
 
 @pytest.mark.parametrize(("text", "reason"), [*CALLING.items(), *JOBS.items()])
@@ -67,7 +67,7 @@ def test_what_would_run_is_refused_in_one_sentence(text: str, reason: str, monke
 @pytest.mark.parametrize(("text", "reason"), RESOLVING.items())
 def test_interpolations_call_and_show_nothing_else(text: str, reason: str) -> None:
     with pytest.raises(UserError, match=f"question: .*{reason}"):
-        refuse_foreign_code(OmegaConf.create({"question": text}))
+        refuse_foreign_code(OmegaConf.create({"question": text}), given=[])
 
 
 def test_commands_and_variables_of_a_job_come_from_the_command_line(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -77,6 +77,13 @@ def test_commands_and_variables_of_a_job_come_from_the_command_line(monkeypatch:
     assert (config.cluster.kind, config.question) == ("slurm", "/scratch/me/default")
     with pytest.raises(UserError, match=r"hydra\.callbacks\.mine\._target_: would call 'os.system'"):
         compose_train(["+hydra.callbacks.mine._target_=os.system"])
+
+
+@pytest.mark.parametrize("part", ["hydra", "task"])
+def test_a_file_cannot_say_that_the_command_line_gave_something(part: str) -> None:
+    planted = f"hydra: {{overrides: {{{part}: [hydra.job.env_set=x]}}, job: {{env_set: {{LD_PRELOAD: theirs.so}}}}}}"
+    with pytest.raises(UserError, match=r"hydra\.overrides: 'hydra\.job\.env_set=x' is said to be of the command line"):
+        look_over(planted)
 
 
 def command(module: str, *arguments: str, folder: Path) -> subprocess.CompletedProcess[str]:
