@@ -34,7 +34,9 @@ def main(config: DictConfig) -> float | None:
         return launch_job(settings, overrides, hydra_config.job.num)
     if settings.cluster.dry_run:
         from src.jobs.dry_run import print_plan
+        from src.jobs.sweep_plan import Progress
 
+        Progress().jobs = [overrides]
         print_plan([(overrides, settings)], hydra_config.launcher)
         return None
     from src.jobs.upstream import check_given

@@ -2,7 +2,7 @@
 
 import shlex
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import fields, replace
 from typing import Any, cast
 
 from omegaconf import DictConfig, OmegaConf
@@ -10,23 +10,12 @@ from omegaconf import DictConfig, OmegaConf
 from src.config.identity import effective_config
 from src.jobs.processes import train_command, upstream_overrides
 from src.jobs.sweep_plan import label_of, labelled
-from src.jobs.upstream import Upstreams, needed_stages
+from src.jobs.upstream import Upstreams, needed_stages, seed_of
 from src.settings.cluster import SLURM
 from src.settings.commands import TrainConfig
 from src.settings.errors import UserError
 
 Job = tuple[list[str], TrainConfig]
-_GENERIC = (
-    "timeout_min",
-    "cpus_per_task",
-    "gpus_per_node",
-    "tasks_per_node",
-    "mem_gb",
-    "nodes",
-    "name",
-    "stderr_to_stdout",
-)
-"""Settings of Hydra's launcher that mean the same to all of submitit's executors."""
 _NO_PARAMETER = ("_target_", "submitit_folder", "max_num_timeout")
 
 
@@ -48,13 +37,9 @@ def _command(config: TrainConfig, overrides: Sequence[str]) -> str:
 class _Missing(Exception):
     """A network is in no store."""
 
-    def __init__(self, stage: str, seed: int) -> None:
-        super().__init__(stage)
-        self.stage, self.seed = stage, seed
-
 
 def _refuse(stage: str, seed: int) -> None:
-    raise _Missing(stage, seed)
+    raise _Missing
 
 
 def _missing(jobs: Sequence[Job]) -> Iterator[Job]:
@@ -70,8 +55,8 @@ def _missing_of(job: Job, seen: list[dict[str, Any]]) -> Iterator[Job]:
     for stage in needed_stages(config):
         try:
             upstreams.of(stage)
-        except _Missing as missing:
-            seed = missing.seed if missing.stage == stage else config.seed
+        except _Missing:
+            seed = seed_of(config, stage)
             own = upstream_overrides(overrides, stage, seed), replace(config, stage=stage, seed=seed)
             if (settings := effective_config(own[1])) not in seen:
                 seen.append(settings)
@@ -86,6 +71,7 @@ def submission(launcher: DictConfig, jobs: int) -> str:
     Raises:
         UserError: SLURM does not know a parameter.
     """
+    from hydra_plugins.hydra_submitit_launcher.config import BaseQueueConf
     from submitit.slurm.slurm import SlurmExecutor
 
     class Unsubmitted(SlurmExecutor):
@@ -95,10 +81,13 @@ def submission(launcher: DictConfig, jobs: int) -> str:
         def affinity(cls) -> int:
             return 1
 
-    settings = {str(name): value for name, value in _plain(launcher).items() if value is not None}
+    given = cast(dict[Any, Any], OmegaConf.to_container(launcher, resolve=True))
+    settings = {str(name): value for name, value in given.items() if value is not None and name not in _NO_PARAMETER}
     executor = Unsubmitted(str(launcher.submitit_folder))
-    generic = executor._convert_parameters({name: settings[name] for name in _GENERIC if name in settings})
-    own = {name: value for name, value in settings.items() if name not in (*_GENERIC, *_NO_PARAMETER)}
+    # What means the same to all of submitit's executors, which the launcher tells apart by this class too.
+    generic_names = {field.name for field in fields(BaseQueueConf)}
+    generic = executor._convert_parameters({name: settings[name] for name in settings.keys() & generic_names})
+    own = {name: value for name, value in settings.items() if name not in generic_names}
     try:
         executor._internal_update_parameters(**generic, **own)
     except ValueError as error:
@@ -106,7 +95,3 @@ def submission(launcher: DictConfig, jobs: int) -> str:
     if jobs > 1:
         executor.parameters["map_count"] = jobs
     return executor._make_submission_file_text(executor._submitit_command_str, uid="dry_run")
-
-
-def _plain(launcher: DictConfig) -> dict[Any, Any]:
-    return cast(dict[Any, Any], OmegaConf.to_container(launcher, resolve=True))

@@ -107,6 +107,11 @@ def measured_with(config: TrainConfig) -> tuple[str, ...]:
     return prior + detector + guide + (("recogniser",) if needs_recogniser(config) else ())
 
 
+def seed_of(config: TrainConfig, stage: str) -> int:
+    """Seed of the run of `stage` that this configuration uses."""
+    return SHARED_SEED if stage in measured_with(config) else config.seed
+
+
 @dataclass
 class Upstreams:
     """Resolves `upstream.*` of a configuration; asks `train_missing` for what no store has."""
@@ -159,9 +164,7 @@ class Upstreams:
 
     def identity_of(self, stage: str) -> str:
         """Identity of the run of `stage` under this configuration."""
-        config = replace(self.config, stage=stage)
-        if stage in measured_with(self.config):
-            config = replace(config, seed=SHARED_SEED)
+        config = replace(self.config, stage=stage, seed=seed_of(self.config, stage))
         return identity(effective_config(config), self.ingredients(stage))
 
     def _resolve(self, stage: str) -> StoredRun:
@@ -176,7 +179,7 @@ class Upstreams:
                     f"upstream.{stage}: bundled, but the repository carries no {stage} for scale {self.config.scale.name}, "
                     f"this data and these settings; use upstream.{stage}=auto to train one"
                 )
-            self.train_missing(stage, SHARED_SEED if stage in measured_with(self.config) else self.config.seed)
+            self.train_missing(stage, seed_of(self.config, stage))
             found = self._search(stage, wanted, "train")
         if found is None:
             raise UserError(

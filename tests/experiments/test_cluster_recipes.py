@@ -90,4 +90,5 @@ def test_a_single_run_says_what_it_would_train_first(tmp_path: Path, root: Path)
     assert all({"study=upstream", "seed=0"} <= set(command) for command in first)
     (own,) = jobs(lines)
     assert "stage=registration" in own
+    assert not any(word.startswith("label=") for word in own), "nothing is swept"
     assert not (tmp_path / "runs").exists()
