@@ -13,7 +13,7 @@ from src.checkpoints.catalogue import CATALOGUE, find_weights
 from src.checkpoints.files import atomic_path, sha256_of
 from src.checkpoints.store import RunStore, StoredRun, read_run
 from src.config.identity import effective_config, identity, run_name
-from src.jobs.upstream import Upstreams, needed_stages
+from src.jobs.upstream import Upstreams, needed_stages, network_hash
 from src.settings.commands import TrainConfig
 from src.settings.errors import UserError
 from src.tracking.records import RECORD_NAME
@@ -25,16 +25,40 @@ _CHANGE_NO_NUMBER = ("trainer", "cluster", "run_store", "resume")
 """Parts of the configuration beside the precision, which the run's identity holds."""
 
 
-def evaluation_key(config: TrainConfig, run_identity: str) -> str:
-    """Hash of all that an evaluation of the run depends on, with where it is logged."""
+def evaluation_key(config: TrainConfig, run: StoredRun, upstreams: Upstreams) -> str:
+    """Hash of all that an evaluation of the run depends on, with where it is logged.
+
+    Files of the metrics and of a benchmark count by size and time: to read them all would take as long as to evaluate.
+    """
     settings = {name: value for name, value in asdict(config).items() if name not in _CHANGE_NO_NUMBER}
-    weights = {name: _size(find_weights(name, config.metrics.weights_dir)) for name in CATALOGUE}
-    known = [run_identity, settings, weights, _code(), _packages()]
+    weights = {name: _stamp(find_weights(name, config.metrics.weights_dir)) for name in CATALOGUE}
+    networks = {stage: network_hash(upstreams.of(stage)) for stage in needed_stages(config)}
+    known = [
+        run.status.identity,
+        run.status.weights,
+        settings,
+        weights,
+        networks,
+        _benchmark(config),
+        _code(),
+        _packages(),
+    ]
     return hashlib.sha256(json.dumps(known, sort_keys=True, default=str).encode()).hexdigest()
 
 
-def _size(path: Path | None) -> int | None:
-    return None if path is None else path.stat().st_size
+def _stamp(path: Path | None) -> tuple[int, int] | None:
+    if path is None:
+        return None
+    facts = path.stat()
+    return facts.st_size, facts.st_mtime_ns
+
+
+def _benchmark(config: TrainConfig) -> list[tuple[str, tuple[int, int] | None]]:
+    """The files of a benchmark on disk; none of one that is degraded anew each time."""
+    if config.benchmark.root is None:
+        return []
+    root = Path(config.benchmark.root)
+    return [(str(path.relative_to(root)), _stamp(path)) for path in sorted(root.rglob("*")) if path.is_file()]
 
 
 @cache
@@ -84,6 +108,8 @@ def _unchanged(path: Path, digest: str) -> bool:
 
 def completed_run(config: TrainConfig) -> StoredRun | None:
     """The run of this configuration, if it is trained and evaluated; looks everything up and starts nothing."""
+    if not config.resume:
+        return None
     upstreams = Upstreams(config, _refuse)
     try:
         for stage in needed_stages(config):
@@ -92,13 +118,9 @@ def completed_run(config: TrainConfig) -> StoredRun | None:
     except UserError:
         return None
     run = read_run(RunStore(Path(config.run_store)).folder(config.stage, run_name(config, found)))
-    done = (
-        config.resume
-        and run is not None
-        and run.is_finished
-        and is_evaluated(config, run, evaluation_key(config, found))
-    )
-    return run if done else None
+    if run is None or not run.is_finished:
+        return None
+    return run if is_evaluated(config, run, evaluation_key(config, run, upstreams)) else None
 
 
 def _refuse(stage: str, seed: int) -> None:
