@@ -1,6 +1,5 @@
 """A job that failed leaves a record that says why."""
 
-import shutil
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -24,11 +23,6 @@ def _record_failure(config: TrainConfig, overrides: Sequence[str], reason: str) 
     name = config_identity(effective_config(config), {})
     record = bare_record(config, Provenance(name, name, overrides, {}))
     write_record(failure_folder(config), failed_record(record, reason), None, overwrite=True)
-
-
-def clear_failure(config: TrainConfig) -> None:
-    """Remove the record of an earlier failure of this arm."""
-    shutil.rmtree(failure_folder(config), ignore_errors=True)
 
 
 def failed_job(config: TrainConfig, label: str, overrides: Sequence[str], status: int) -> None:

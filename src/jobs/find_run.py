@@ -9,6 +9,7 @@ from src.checkpoints.run_lock import trained_by_one
 from src.checkpoints.store import RunStatus, StoredRun, read_run
 from src.config.identity import effective_config
 from src.jobs.upstream import CONFIG_FILE
+from src.leaderboard.page_config import entries
 from src.settings.commands import TrainConfig
 
 _MOST_SHOWN = 6
@@ -31,7 +32,7 @@ def found_or_trained(
     title = f"{config.stage} {status.name}"
     if (run := finished()) is not None:
         return _told(run, f"{title}: already trained", first)
-    if first and not folder.is_dir() and (near := nearest_run(config, folder.parent)):
+    if first and not (folder / CONFIG_FILE).exists() and (near := nearest_run(config, folder.parent)):
         print(f"{title}: a new identity; {near}", flush=True)
     with trained_by_one(folder, lambda: finished() is not None, first=first):
         if (run := finished()) is not None:
@@ -47,7 +48,7 @@ def _told(run: StoredRun, sentence: str, first: bool) -> StoredRun:
 
 def nearest_run(config: TrainConfig, runs: Path) -> str | None:
     """Which earlier run of the stage has the most in common with the configuration, and what differs; None without any."""
-    own = dict(_leaves(effective_config(config)))
+    own = _leaves(effective_config(config))
     differing = {name: _differences(own, settings) for name, settings in _earlier(runs)}
     if not differing:
         return None
@@ -67,16 +68,12 @@ def _earlier(runs: Path) -> Iterator[tuple[str, dict[str, Any]]]:
         except (OSError, ValueError):
             continue
         if isinstance(settings, dict):
-            yield path.parent.name, dict(_leaves(settings))
+            yield path.parent.name, _leaves(settings)
 
 
-def _leaves(settings: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+def _leaves(settings: Mapping[str, Any]) -> dict[str, Any]:
     """Values by their path, `cft.training.iterations`."""
-    for name, value in settings.items():
-        if isinstance(value, Mapping):
-            yield from _leaves(value, f"{prefix}{name}.")
-        else:
-            yield f"{prefix}{name}", value
+    return {".".join(path): value for path, value in entries(settings)}
 
 
 def _differences(own: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:

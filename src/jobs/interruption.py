@@ -90,6 +90,6 @@ def restore(handlers: dict[signal.Signals, Handler]) -> None:
 
 def stopped(what: str, *, with_command: bool) -> str:
     """A sentence that says that `what` was stopped, and for the user who started this process how it is continued."""
-    by = "a signal" if STOP.received is None else STOP.received.name
+    by = "" if STOP.received is None else f" by {STOP.received.name}"
     again = shlex.join(["python", "-m", "src.train", *sys.argv[1:]])
-    return f"{what}: stopped by {by}" + (f"; continue with `{again}`" if with_command else "")
+    return f"{what}: stopped{by}" + (f"; continue with `{again}`" if with_command else "")

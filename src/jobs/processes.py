@@ -62,7 +62,8 @@ def _launched(config: TrainConfig, command: Sequence[str]) -> int:
     try:
         return run_child(command, child_environment(config.cluster))
     except Interrupted:
-        print(stopped("sweep", with_command=not has_parent()), flush=True)
+        is_users = not has_parent() and "SUBMITIT_EXECUTOR" not in os.environ  # submitit requeues by itself
+        print(stopped("sweep", with_command=is_users), flush=True)
         raise
 
 
@@ -112,21 +113,21 @@ def train_upstream(config: TrainConfig, overrides: Sequence[str], stage: str, se
 
 
 def launch_upstream(
-    config: TrainConfig, overrides: Sequence[str], of_launcher: Sequence[str], stage: str, seed: int
+    config: TrainConfig, overrides: Sequence[str], of_hydra: Sequence[str], stage: str, seed: int
 ) -> None:
     """As `train_upstream`, by the process that launches a sweep: where jobs are submitted, this is one too, and waited for.
 
     Args:
-        of_launcher: overrides of Hydra's launcher, which are none of the job's.
+        of_hydra: the sweep's overrides of Hydra itself, of its launcher and the environment, say; they are none of a job's.
 
     Raises:
         UserError: the training failed.
     """
-    needed = _announced(overrides, stage, seed)
+    needed = [*_announced(overrides, stage, seed), *of_hydra]
     if config.cluster.kind != SLURM:
         _require_success(stage, run_training(config, needed))
         return
-    command = [sys.executable, "-m", "src.train", *_without_mode(needed), *of_launcher, "hydra.mode=MULTIRUN"]
+    command = [sys.executable, "-m", "src.train", *_without_mode(needed), "hydra.mode=MULTIRUN"]
     _require_success(stage, _launched(config, command))
 
 

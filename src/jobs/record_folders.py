@@ -1,5 +1,6 @@
 """Where the records of a run lie, and the one that says why it failed. Imports no torch."""
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -37,3 +38,8 @@ def failure_folder(config: TrainConfig) -> Path:
 def has_failed(config: TrainConfig, label: str) -> bool:
     """Whether the last run of this arm under `label` left a record of its failure."""
     return (failure_folder(replace(config, label=label)) / RECORD_NAME).exists()
+
+
+def clear_failure(config: TrainConfig) -> None:
+    """Remove the record of an earlier failure of this arm."""
+    shutil.rmtree(failure_folder(config), ignore_errors=True)

@@ -25,7 +25,7 @@ from src.config.validate_cluster import check_launcher
 from src.jobs.completion import completed_run
 from src.jobs.dry_run import print_plan
 from src.jobs.processes import has_parent, launch_upstream, place_in_job, run_training
-from src.jobs.record_folders import has_failed
+from src.jobs.record_folders import clear_failure, has_failed
 from src.jobs.sweep_plan import RECIPE_OF_BENCHMARK, Progress, composed, label_of, labelled, plan, shared_overrides
 from src.jobs.upstream import Upstreams, needed_stages, restores_nothing
 from src.settings.cluster import LOCAL, SLURM
@@ -44,6 +44,7 @@ def launch_job(config: TrainConfig, overrides: list[str], number: int) -> float:
     if first:
         places = [text for text in overrides if text not in shared_overrides() and text.startswith(RECIPE_OF_BENCHMARK)]
         print(f"\n[{number + 1}/{len(Progress().jobs)}] {' '.join([label, *places])}{_time_left(number)}", flush=True)
+        clear_failure(replace(config, label=label))
     if config.cluster.kind == LOCAL and completed_run(replace(config, label=label)):
         print(f"{label}: already trained and evaluated", flush=True)
         return read_objective(config, label)
@@ -91,8 +92,7 @@ class SweepCallback(Callback):
         """Check every job, then train what all of them build on."""
         with _stop_on_error():
             given = config.hydra.overrides
-            of_launcher = [text for text in given.hydra if text.startswith(("hydra/launcher", "hydra.launcher"))]
-            _prepare(list(given.task), config.hydra.launcher, of_launcher)
+            _prepare(list(given.task), config.hydra.launcher, list(given.hydra))
 
     def on_multirun_end(self, config: DictConfig, **kwargs: Any) -> None:
         """Write the leaderboard; the exit status is 1 if a job failed."""
@@ -101,7 +101,7 @@ class SweepCallback(Callback):
 
 
 @friendly_errors
-def _prepare(overrides: list[str], launcher: DictConfig, of_launcher: list[str]) -> None:
+def _prepare(overrides: list[str], launcher: DictConfig, of_hydra: list[str]) -> None:
     jobs = plan(overrides)
     progress = Progress()
     progress.jobs = [job for job, _ in jobs]
@@ -113,7 +113,7 @@ def _prepare(overrides: list[str], launcher: DictConfig, of_launcher: list[str])
         raise SystemExit(0)
     refuse_unwritable(Path(jobs[0][1].run_store))
     for job, config in jobs:
-        upstreams = Upstreams(config, partial(launch_upstream, config, job, of_launcher))
+        upstreams = Upstreams(config, partial(launch_upstream, config, job, of_hydra))
         for stage in needed_stages(config):
             upstreams.of(stage)
     progress.started, progress.process = time.monotonic(), os.getpid()

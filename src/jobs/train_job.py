@@ -1,7 +1,8 @@
 """One run: find or train what it builds on, train it, evaluate it, write records."""
 
 import json
-from functools import partial
+from collections.abc import Callable
+from functools import cache, partial
 from pathlib import Path
 
 import torch
@@ -14,7 +15,7 @@ from src.jobs.bench import metric_context, refuse_missing
 from src.jobs.board import print_leaderboard
 from src.jobs.completion import evaluation_key, is_evaluated, remember_evaluation
 from src.jobs.evaluate_run import Measured, cache_folder, evaluate_run
-from src.jobs.failures import clear_failure, write_failure
+from src.jobs.failures import write_failure
 from src.jobs.find_run import found_or_trained
 from src.jobs.fit import use_threads
 from src.jobs.guiding_recogniser import guide_sha256
@@ -23,11 +24,13 @@ from src.jobs.prior_evaluation import evaluate_prior
 from src.jobs.processes import has_parent, train_upstream
 from src.jobs.quiet import quieten
 from src.jobs.ranks import is_first_rank, training_device
+from src.jobs.record_folders import clear_failure, has_failed
 from src.jobs.recording import Provenance, command_line
 from src.jobs.recovery_evaluation import evaluate_recovered_embedding
 from src.jobs.registration_evaluation import evaluate_registration
 from src.jobs.stage_choices import CHOICES
 from src.jobs.train_run import train
+from src.jobs.training_faults import LostPeerError
 from src.jobs.upstream import Upstreams, needed_stages, restores_nothing
 from src.jobs.verification import evaluate_landmark_detector, evaluate_recogniser
 from src.settings.commands import TrainConfig
@@ -58,22 +61,27 @@ SYSTEM_OF_STAGE = {
 
 def run_job(config: TrainConfig, overrides: list[str]) -> float | None:
     """Train and evaluate one run; in a sweep a failure is recorded before it is raised."""
+    failed = True
     with STOP.caught():
         try:
             _run(config, overrides)
+            failed = False
         except Exception as error:
-            if has_parent():
+            if has_parent() and not _is_told_by_peer(config, error):
                 write_failure(config, overrides, str(error) or type(error).__name__)
-            finish(failed=True)
             raise
         except Interrupted:
-            finish(failed=True)
             if is_first_rank():
                 print(stopped(config.stage, with_command=not has_parent()), flush=True)
             raise
         finally:
-            finish()
+            finish(failed=failed)
     return None
+
+
+def _is_told_by_peer(config: TrainConfig, error: Exception) -> bool:
+    """Whether this process only lost another one, which has recorded why."""
+    return isinstance(error, LostPeerError) and has_failed(config, config.label)
 
 
 def _run(config: TrainConfig, overrides: list[str]) -> None:
@@ -88,16 +96,21 @@ def _run(config: TrainConfig, overrides: list[str]) -> None:
     run_identity = identity(effective_config(config), ingredients)
     name = run_name(config, run_identity)
     folder = RunStore(Path(config.run_store)).folder(config.stage, name)
-    logger = _logger(config, folder, run_identity, name)
+    logger = cache(partial(_logger, config, folder, run_identity, name))
     facts = {"ingredients": ingredients, "command": command_line("src.train", overrides)}
     if licences := upstreams.licences(config.stage):
         facts["licences"] = licences
     status = RunStatus(config.stage, run_identity, name, "running", facts=facts)
-    train_here = partial(train, config, folder, status, upstreams, logger)
-    run = found_or_trained(config, folder, status, train_here, first=is_first_rank())
+    run = found_or_trained(
+        config,
+        folder,
+        status,
+        lambda: train(config, folder, status, upstreams, logger()),
+        first=is_first_rank(),
+    )
     if is_first_rank():
         provenance = _provenance(run, ingredients, guide_sha256(config, upstreams), overrides)
-        _evaluate_once(config, run, upstreams, provenance, logger)
+        _evaluate_once(config, run, upstreams, partial(_evaluate, config, run, upstreams, provenance, logger))
 
 
 def _provenance(run: StoredRun, ingredients: dict[str, str], guide: str | None, overrides: list[str]) -> Provenance:
@@ -133,24 +146,28 @@ def _logger(config: TrainConfig, folder: Path, run_identity: str, name: str) -> 
 
 
 def _evaluate_once(
-    config: TrainConfig, run: StoredRun, upstreams: Upstreams, provenance: Provenance, logger: WandbLogger | None
+    config: TrainConfig, run: StoredRun, upstreams: Upstreams, evaluate: Callable[[], list[Path]]
 ) -> None:
     """Evaluate unless the same has been done; then print the leaderboard, unless a sweep does."""
-    key = evaluation_key(config, provenance.identity)
+    clear_failure(config)
+    key = evaluation_key(config, run, upstreams)
     if config.resume and is_evaluated(config, run, key):
         print(f"{config.stage} {run.status.name}: already evaluated", flush=True)
     else:
-        remember_evaluation(config, run, key, _evaluate(config, run, upstreams, provenance, logger))
+        remember_evaluation(config, run, key, evaluate())
     if not restores_nothing(config) and not has_parent():
         print_leaderboard(config)
 
 
 def _evaluate(
-    config: TrainConfig, run: StoredRun, upstreams: Upstreams, provenance: Provenance, logger: WandbLogger | None
+    config: TrainConfig,
+    run: StoredRun,
+    upstreams: Upstreams,
+    provenance: Provenance,
+    open_logger: Callable[[], WandbLogger | None],
 ) -> list[Path]:
     """Folders of the records that were written; none of a network that restores nothing."""
-    device = training_device(config.trainer)
-    clear_failure(config)
+    device, logger = training_device(config.trainer), open_logger()
     if restores_nothing(config):
         numbers = _verified(config, run, upstreams, device)
         if logger is not None:

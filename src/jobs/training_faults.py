@@ -15,20 +15,24 @@ PEER = re.compile(
 """Gloo, NCCL and torch's store on a process that is gone, or does not answer within `cluster.patience`."""
 
 
+class LostPeerError(UserError):
+    """Another process of the training ended or does not answer; its own message says why."""
+
+
 @contextmanager
 def told_faults() -> Iterator[None]:
     """Around a training.
 
     Raises:
         LostLoaderError: a loader process was killed.
-        UserError: another process of the training ended or does not answer.
+        LostPeerError: another process of the training ended or does not answer.
     """
     try:
         with told_loss():
             yield
     except RuntimeError as error:
         if found := PEER.search(str(error)):
-            raise UserError(
+            raise LostPeerError(
                 f"another process of this training ended or does not answer ({found[1].strip()}); its own message says "
                 "why, then give the same command again: the training goes on from its last checkpoint"
             ) from error
