@@ -12,7 +12,7 @@ from src.data.image_file import write_png
 from src.data.levels import to_levels, to_network
 from src.faces.grid import image_grid
 from src.jobs.steady_bar import SteadyBar
-from src.jobs.training_log import DENOISING, REGISTRATION, SCALARS, TrainingLog
+from src.jobs.training_log import DENOISING, IMAGES, REGISTRATION, SCALARS, TrainingLog
 from src.stages.diffusion_prior import DiffusionPriorStage
 from src.stages.registration import RegistrationStage
 from src.stages.stage import Stage
@@ -85,7 +85,7 @@ class FaceGrid(pl.Callback):
     def __init__(
         self, folder: Path, hq: UInt8[np.ndarray, "n s s 3"], lq: UInt8[np.ndarray, "n s s 3"], every: int, last: int
     ) -> None:
-        self._folder, self._every, self._last = folder / "images", every, last
+        self._folder, self._every, self._last = folder / IMAGES, every, last
         self._start = 0
         self._batch = {name: torch.from_numpy(faces.transpose(0, 3, 1, 2).copy()) for name, faces in _pair(hq, lq)}
 
@@ -97,8 +97,7 @@ class FaceGrid(pl.Callback):
     def on_train_batch_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule, *_: Any) -> None:
         """Write the grid if it is time."""
         assert isinstance(pl_module, Stage)
-        due = pl_module.iteration == self._last or (self._every and pl_module.iteration % self._every == 0)
-        if due and trainer.is_global_zero:
+        if trainer.is_global_zero and _is_due(pl_module, self._every, self._last):
             self._write(trainer, pl_module)
 
     def _write(self, trainer: pl.Trainer, stage: Stage) -> None:
@@ -128,7 +127,7 @@ class DenoisingCurve(pl.Callback):
         """Measure if it is time."""
         if not isinstance(pl_module, DiffusionPriorStage) or not trainer.is_global_zero:
             return
-        if pl_module.iteration == self._last or (self._every and pl_module.iteration % self._every == 0):
+        if _is_due(pl_module, self._every, self._last):
             curve = pl_module.denoising_curve(to_network(self._faces.to(pl_module.device)))
             shown = {f"denoising/mse_t{timestep:04d}": error for timestep, error in curve.items()}
             self._log.write(pl_module.iteration, {"mse": curve}, trainer.loggers, shown)
@@ -151,11 +150,16 @@ class RegistrationDiagnostics(pl.Callback):
         """Measure if it is time."""
         if not isinstance(pl_module, RegistrationStage) or not trainer.is_global_zero:
             return
-        if pl_module.iteration == self._last or (self._every and pl_module.iteration % self._every == 0):
+        if _is_due(pl_module, self._every, self._last):
             batch = {name: to_network(faces.to(pl_module.device)) for name, faces in self._batch.items()}
             numbers = pl_module.diagnostics(batch)
             shown = {f"registration/{name}": value for name, value in numbers.items()}
             self._log.write(pl_module.iteration, numbers, trainer.loggers, shown)
+
+
+def _is_due(stage: Stage, every: int, last: int) -> bool:
+    """Every n-th iteration, never of 0, and after the last one."""
+    return stage.iteration == last or (every > 0 and stage.iteration % every == 0)
 
 
 def _continue(log: TrainingLog, trainer: pl.Trainer, stage: pl.LightningModule) -> None:

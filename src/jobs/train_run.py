@@ -59,7 +59,8 @@ def train(
         cast(Any, stage).to(memory_format=torch.channels_last)
     start = find_start(folder, stage) if config.resume else Start()
     if is_first_rank():
-        status = replace(status, facts=status.facts | lost_checkpoints(folder, start))
+        if config.resume:
+            status = replace(status, facts=status.facts | lost_checkpoints(folder, start))
         _prepare_folder(config, folder, status, start)
     trainer = build_trainer(
         config.trainer,

@@ -12,6 +12,8 @@ from src.checkpoints.files import append_line, atomic_path
 SCALARS, DENOISING, REGISTRATION = "train_log.jsonl", "denoising_curve.jsonl", "registration.jsonl"
 LOGS = (SCALARS, DENOISING, REGISTRATION)
 """Files of JSON lines in a run's folder, one an iteration."""
+IMAGES = "images"
+"""Folder of the grids, beside them."""
 
 
 class TrainingLog:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from src.checkpoints.store import read_run
 from src.jobs.checkpoint_files import UnsoundCheckpointError, checked_iteration, last_checkpoint, previous_checkpoint
-from src.jobs.training_log import LOGS, told_file
+from src.jobs.training_log import IMAGES, LOGS, told_file
 from src.stages.stage import Stage
 
 LOST = "unsound_checkpoints"
@@ -72,8 +72,9 @@ def set_aside(start: Start) -> None:
 
 
 def forget_training(folder: Path) -> None:
-    """Remove the checkpoints and logs of a run that is trained anew."""
+    """Remove the checkpoints, grids and logs of a run that is trained anew."""
     shutil.rmtree(last_checkpoint(folder).parent, ignore_errors=True)
+    shutil.rmtree(folder / IMAGES, ignore_errors=True)
     for name in LOGS:
         (folder / name).unlink(missing_ok=True)
         told_file(folder / name).unlink(missing_ok=True)
