@@ -64,8 +64,8 @@ class Golden:
         assert value.item() == pytest.approx(self.arrays[name].item(), rel=1e-3), name
 
     def gradient(self, name: str, value: Tensor) -> None:
-        """A norm; the order in which a processor's convolutions add up moves it by up to 1.5e-3 (channels first or last)."""
-        assert value.item() == pytest.approx(self.arrays[name].item(), rel=5e-3), name
+        """A norm: float64, which takes six minutes, agrees within 5.2e-4; float32 rounding moves it by up to 1.5e-3."""
+        assert value.item() == pytest.approx(self.arrays[name].item(), rel=2e-3), name
 
     def codes(self, name: str, value: Tensor, margin: float) -> None:
         assert (self.arrays[f"{name}_margin"] > margin).all()
