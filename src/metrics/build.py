@@ -42,8 +42,8 @@ class _Entry:
 def build_suite(settings: MetricsSettings, faces: MeasuredFaces, context: BuildContext) -> MetricSuite:
     """The metrics that are asked for and can be measured; a sentence for every other one.
 
-    `metrics.stand_ins` says when an entry with `stand_in_for` is asked for: `where_missing` one of the metrics that it
-    stands for cannot be measured, `always` or `never`. A stand-in keeps its own name.
+    `metrics.stand_ins` says when an entry with `stand_in_for` is measured: `where_missing` one of the metrics that it
+    stands for cannot be, or none of them is asked for; `always` or `never`. A stand-in keeps its own name.
 
     Raises:
         UserError: an entry is wrong; with `metrics.strict` also if a metric lacks something here (one sentence each). One
@@ -53,9 +53,7 @@ def build_suite(settings: MetricsSettings, faces: MeasuredFaces, context: BuildC
     entries = _asked_of(settings, context)
     own = [entry for entry in entries if not entry.stand_in_for]
     built, missing, unfit = _built(own, faces, context)
-    standing = [
-        entry for entry in entries if entry.stand_in_for and _is_needed(entry, settings.stand_ins, missing | unfit)
-    ]
+    standing = [entry for entry in entries if entry.stand_in_for and _is_needed(entry, settings, missing | unfit)]
     stand_ins, absent, too = _built(standing, faces, context)
     missing |= absent
     if settings.strict and missing:
@@ -125,9 +123,12 @@ def asked_for(settings: MetricsSettings) -> Iterator[_Entry]:
                 known = ", ".join(settings.definitions)
                 raise UserError(f"metrics.{key}: {pattern!r} fits no metric; they are {known}")
     for name, options in settings.definitions.items():
-        asked = any(fnmatchcase(name, pattern) for pattern in settings.measure)
-        if asked and not any(fnmatchcase(name, pattern) for pattern in settings.leave_out):
+        if _is_named(name, settings.measure) and not _is_named(name, settings.leave_out):
             yield _entry(name, options)
+
+
+def _is_named(name: str, patterns: Sequence[str]) -> bool:
+    return any(fnmatchcase(name, pattern) for pattern in patterns)
 
 
 def _fits_any(pattern: str, names: Mapping[str, Any]) -> bool:
@@ -161,8 +162,12 @@ def _required(kind: str) -> list[str]:
     ]
 
 
-def _is_needed(entry: _Entry, when: str, missing: Mapping[str, str]) -> bool:
-    return when == "always" or (when == "where_missing" and any(name in missing for name in entry.stand_in_for))
+def _is_needed(entry: _Entry, settings: MetricsSettings, missing: Mapping[str, str]) -> bool:
+    if settings.stand_ins != "where_missing":
+        return settings.stand_ins == "always"
+    # Whoever names a stand-in alone wants that one.
+    alone = not any(_is_named(name, settings.measure) for name in entry.stand_in_for)
+    return alone or any(name in missing for name in entry.stand_in_for)
 
 
 def _built(

@@ -83,7 +83,8 @@ class MetricsSettings:
     leave_out: list[str]
     """Names or patterns of definitions that are not, though `measure` fits them."""
     stand_ins: str
-    """When a stand-in is measured: `where_missing` (one of those it stands for cannot be), `always` or `never`."""
+    """When a stand-in is measured: `where_missing` (one of those it stands for cannot be, or none of them is asked for),
+    `always` or `never`."""
     strict: bool
     """Stop before any work where a metric that is asked for cannot be measured; else the record says so."""
     fetch: bool

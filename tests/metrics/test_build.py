@@ -190,6 +190,8 @@ def test_a_stand_in_is_measured_where_it_is_needed_always_or_never(lpips_trunks:
     assert ids(lpips_trunks, "always") == ["lpips/vgg", "st_lpips"]
     assert ids(stand_ins, "where_missing") == ["st_lpips"]
     assert ids(stand_ins, "never") == []
+    only["measure"] = ["st_lpips"]
+    assert ids(lpips_trunks, "where_missing") == ["st_lpips"], "nothing else was asked for"
 
 
 def found(folder: Path, name: str) -> Path:
