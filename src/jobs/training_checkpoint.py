@@ -1,5 +1,6 @@
 """Saves checkpoints every n iterations, and when a signal asks the training to end."""
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -22,17 +23,20 @@ class TrainingCheckpoint(pl.Callback):
     A signal may reach one rank only, so ranks tell each other after every iteration: one integer by gloo, which waits for
     no device, while hosts keep step with each other anyway. It is also by this that a rank learns at once that another one
     has died. Has to be the last callback, so that what the others write of an iteration is there before its checkpoint.
+
+    `patience` is in seconds: a rank that lets the others wait for longer is given up.
     """
 
-    def __init__(self, folder: Path, every: int) -> None:
-        self._path, self._every = last_checkpoint(folder), every
+    def __init__(self, folder: Path, every: int, *, patience: int) -> None:
+        self._path, self._every, self._patience = last_checkpoint(folder), every, timedelta(seconds=patience)
         self._ranks: Any = None
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Meet the other ranks; take the signals, of which Lightning has taken some before."""
         assert isinstance(pl_module, Stage)
         if trainer.world_size > 1:
-            self._ranks = distributed.new_group(backend="gloo")
+            # A group does not inherit the time that the strategy was given.
+            self._ranks = distributed.new_group(backend="gloo", timeout=self._patience)
             self._require_one_start(pl_module.iteration)
         STOP.defer()
 

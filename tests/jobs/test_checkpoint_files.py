@@ -43,7 +43,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run with checkpoints of iterations 2 and 4."""
     folder = tmp_path_factory.mktemp("run")
     config = small_config("srcnn", ITERATIONS)
-    trainer = small_trainer(folder, TrainingCheckpoint(folder, 2), plugins=[CheckpointFiles()])
+    trainer = small_trainer(folder, TrainingCheckpoint(folder, 2, patience=60), plugins=[CheckpointFiles()])
     trainer.fit(small_stage(config), datamodule=small_data(config))
     return folder
 
