@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NoReturn
-from uuid import uuid4
 
 from filelock import LeaseCompromise, SoftFileLease, Timeout
 
 from src.checkpoints.files import atomic_path
+from src.checkpoints.job_name import job_name
 from src.checkpoints.lease_watch import LeaseWatch
 from src.settings.errors import UserError
 
@@ -19,7 +19,6 @@ LOCK_FILE, TRAINER_FILE = "training.lock", "trainer.txt"
 LEASE_SECONDS = 120
 """A trainer that has not renewed its lease for so long is taken for dead, on whatever machine it ran."""
 POLL_SECONDS = 1.0
-JOB_VARIABLE = "BFR_JOB"
 LOST = 75
 """Exit status of a trainer that lost its lease (EX_TEMPFAIL: the same command goes on from the last checkpoint)."""
 
@@ -47,7 +46,7 @@ def trained_by_one(folder: Path, is_done: Callable[[], bool], *, first: bool, pa
     _acquire(lease, folder)
     try:
         with atomic_path(folder / TRAINER_FILE) as temporary:
-            temporary.write_text(f"{_job()}\n")
+            temporary.write_text(f"{job_name()}\n")
         yield
     finally:
         # A disk that refuses this must neither keep the lease nor hide what ended the training.
@@ -78,7 +77,7 @@ def _until_ours(folder: Path, is_done: Callable[[], bool], patience: int) -> Non
     watch = LeaseWatch(folder / LOCK_FILE, LEASE_SECONDS)
     while not is_done():
         with suppress(OSError):
-            if (folder / TRAINER_FILE).read_text().strip() == _job():
+            if (folder / TRAINER_FILE).read_text().strip() == job_name():
                 return
         if watch.unheld_seconds() > patience:
             raise UserError(
@@ -86,13 +85,6 @@ def _until_ours(folder: Path, is_done: Callable[[], bool], patience: int) -> Non
                 "own message says why, then give the same command again"
             )
         time.sleep(POLL_SECONDS / 4)
-
-
-def _job() -> str:
-    """What the processes of one job have in common and no other job has; those started later inherit it."""
-    meeting = (os.environ.get("MASTER_ADDR"), os.environ.get("MASTER_PORT"))
-    shared = ":".join(map(str, meeting)) if all(meeting) else uuid4().hex
-    return os.environ.setdefault(JOB_VARIABLE, shared)
 
 
 def _give_up(compromise: LeaseCompromise) -> NoReturn:

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from src.checkpoints.run_lock import JOB_VARIABLE, LOCK_FILE, LOST, TRAINER_FILE, trained_by_one
+from src.checkpoints.job_name import JOB_VARIABLE
+from src.checkpoints.run_lock import LOCK_FILE, LOST, TRAINER_FILE, trained_by_one
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -102,7 +103,11 @@ def at(address: str) -> dict[str, str]:
     return {"MASTER_ADDR": address, "MASTER_PORT": "29500"}
 
 
-@pytest.mark.parametrize(("here", "elsewhere"), [(at("node0"), at("node1"))])
+def step(number: int) -> dict[str, str]:
+    return {"SLURM_JOB_ID": "77", "SLURM_STEP_ID": str(number), "SLURM_NTASKS": "2"}
+
+
+@pytest.mark.parametrize(("here", "elsewhere"), [(at("node0"), at("node1")), (step(0), step(1))])
 def test_processes_of_one_job_go_on_together_and_those_of_another_wait(
     tmp_path: Path, here: dict[str, str], elsewhere: dict[str, str]
 ) -> None:
