@@ -37,6 +37,6 @@ def check_launcher(launcher: Mapping[str, Any], configs: Sequence[TrainConfig]) 
             wanted = getattr(config.trainer, own)
             if launcher.get(key) != wanted:
                 raise UserError(
-                    f"hydra.launcher.{key}: {launcher.get(key)} processes are submitted, and trainer.{own} is {wanted}; give "
-                    f"trainer.{own} alone, and the same to all jobs of a sweep"
+                    f"hydra.launcher.{key}: {launcher.get(key)}, and trainer.{own} is {wanted}; give trainer.{own} alone, "
+                    "and the same to all jobs of a sweep"
                 )
