@@ -13,9 +13,6 @@ from src.jobs.interruption import INTERRUPTED, STOP, Interrupted
 from src.settings.errors import UserError
 from src.stages.stage import Stage
 
-SKIPPED = "skipped_images"
-"""Entry of a checkpoint: damaged images so far that other faces stood in for."""
-
 
 class TrainingCheckpoint(pl.Callback):
     """Saves `checkpoints/last.ckpt` after every n-th iteration; after a signal at the end of the iteration, and ends there.
@@ -67,19 +64,6 @@ class TrainingCheckpoint(pl.Callback):
         distributed.all_reduce(flag, op=distributed.ReduceOp.MAX, group=self._ranks)
         return bool(flag)
 
-    def on_save_checkpoint(
-        self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
-    ) -> None:
-        """Keep the count of skipped images."""
-        checkpoint[SKIPPED] = getattr(_data(trainer), "skipped", 0)
-
-    def on_load_checkpoint(
-        self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
-    ) -> None:
-        """Count skipped images on."""
-        if (data := _data(trainer)) is not None:
-            data.skipped = checkpoint.get(SKIPPED, 0)
-
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """From here on a signal ends the process at once."""
         STOP.at_once()
@@ -87,7 +71,3 @@ class TrainingCheckpoint(pl.Callback):
     def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
         """As `on_train_end`."""
         STOP.at_once()
-
-
-def _data(trainer: pl.Trainer) -> Any:
-    return getattr(trainer, "datamodule", None)
