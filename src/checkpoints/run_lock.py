@@ -4,26 +4,27 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NoReturn
-from uuid import uuid4
 
 from filelock import LeaseCompromise, SoftFileLease, Timeout
 
 from src.checkpoints.files import atomic_path
+from src.checkpoints.job_name import job_name
+from src.checkpoints.lease_watch import LeaseWatch
+from src.settings.errors import UserError
 
 LOCK_FILE, TRAINER_FILE = "training.lock", "trainer.txt"
 LEASE_SECONDS = 120
 """A trainer that has not renewed its lease for so long is taken for dead, on whatever machine it ran."""
 POLL_SECONDS = 1.0
-JOB_VARIABLE = "BFR_JOB"
 LOST = 75
 """Exit status of a trainer that lost its lease (EX_TEMPFAIL: the same command goes on from the last checkpoint)."""
 
 
 @contextmanager
-def trained_by_one(folder: Path, is_done: Callable[[], bool], *, first: bool) -> Iterator[None]:
+def trained_by_one(folder: Path, is_done: Callable[[], bool], *, first: bool, patience: int) -> Iterator[None]:
     """Hold the run while the block trains it; waits, and says for whom, while another job has it.
 
     Processes of one job share the lease: the first one takes it, the others go on as soon as it has.
@@ -31,9 +32,13 @@ def trained_by_one(folder: Path, is_done: Callable[[], bool], *, first: bool) ->
     Args:
         is_done: whether the run has been finished meanwhile, by whoever had it; the others then wait no longer.
         first: whether this is the first process of its job.
+        patience: seconds that the others wait while nobody holds the run.
+
+    Raises:
+        UserError: the first process of this job does not take the run, as when it has failed.
     """
     if not first:
-        _until_ours(folder, is_done)
+        _until_ours(folder, is_done, patience)
         yield
         return
     lease = SoftFileLease(folder / LOCK_FILE, lease_duration=LEASE_SECONDS, on_compromise=_give_up)
@@ -41,10 +46,12 @@ def trained_by_one(folder: Path, is_done: Callable[[], bool], *, first: bool) ->
     _acquire(lease, folder)
     try:
         with atomic_path(folder / TRAINER_FILE) as temporary:
-            temporary.write_text(f"{_job()}\n")
+            temporary.write_text(f"{job_name()}\n")
         yield
     finally:
-        (folder / TRAINER_FILE).unlink(missing_ok=True)
+        # A disk that refuses this must neither keep the lease nor hide what ended the training.
+        with suppress(OSError):
+            (folder / TRAINER_FILE).unlink(missing_ok=True)
         lease.release()
 
 
@@ -66,21 +73,18 @@ def _owner(folder: Path) -> str:
     return f"process {known['pid']} on {known['host']}" if {"pid", "host"} <= known.keys() else "another process"
 
 
-def _until_ours(folder: Path, is_done: Callable[[], bool]) -> None:
+def _until_ours(folder: Path, is_done: Callable[[], bool], patience: int) -> None:
+    watch = LeaseWatch(folder / LOCK_FILE, LEASE_SECONDS)
     while not is_done():
-        try:
-            if (folder / TRAINER_FILE).read_text().strip() == _job():
+        with suppress(OSError):
+            if (folder / TRAINER_FILE).read_text().strip() == job_name():
                 return
-        except OSError:
-            pass
+        if watch.unheld_seconds() > patience:
+            raise UserError(
+                f"{folder}: the first process of this training has not begun it within cluster.patience = {patience} s; its "
+                "own message says why, then give the same command again"
+            )
         time.sleep(POLL_SECONDS / 4)
-
-
-def _job() -> str:
-    """What the processes of one job have in common and no other job has; those started later inherit it."""
-    meeting = (os.environ.get("MASTER_ADDR"), os.environ.get("MASTER_PORT"))
-    shared = ":".join(map(str, meeting)) if all(meeting) else uuid4().hex
-    return os.environ.setdefault(JOB_VARIABLE, shared)
 
 
 def _give_up(compromise: LeaseCompromise) -> NoReturn:

@@ -79,6 +79,14 @@ class FaceDataModule(pl.LightningDataModule):
             images["hq"], images["lq"] = self._device_degradation(images["hq"].contiguous(), keys)
         return {**batch, **{name: self._normalised(image) for name, image in images.items()}}
 
+    def state_dict(self) -> dict[str, Any]:
+        """What a checkpoint keeps: the place in the stream is the stage's iteration."""
+        return {"skipped": self.skipped}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Count skipped images on."""
+        self.skipped = state_dict["skipped"]
+
     def _normalised(self, image: Tensor) -> Tensor:
         layout = torch.channels_last if self._channels_last else torch.contiguous_format
         return to_network(image).contiguous(memory_format=layout)

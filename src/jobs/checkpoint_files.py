@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from pytorch_lightning.plugins.io import CheckpointIO
+from pytorch_lightning.plugins.io import TorchCheckpointIO
 
 from src.checkpoints.files import write_errors
 from src.settings.errors import UserError
@@ -37,24 +37,14 @@ def _before(path: Path) -> Path:
     return path.with_name(f"previous{path.suffix}")
 
 
-class CheckpointFiles(CheckpointIO):
-    """How Lightning writes and reads checkpoints here."""
+class CheckpointFiles(TorchCheckpointIO):
+    """How Lightning writes checkpoints here. It reads them as always: on the CPU, and `fit` asks for plain values alone."""
 
     def save_checkpoint(
         self, checkpoint: dict[str, Any], path: str | Path, storage_options: object | None = None
     ) -> None:
         """See `write_checkpoint`."""
         write_checkpoint(checkpoint, Path(path))
-
-    def load_checkpoint(
-        self, path: str | Path, map_location: object | None = None, weights_only: bool | None = True
-    ) -> dict[str, Any]:
-        """Tensors on the CPU and plain types; never anything that would execute code."""
-        return torch.load(path, map_location="cpu", weights_only=True)
-
-    def remove_checkpoint(self, path: str | Path) -> None:
-        """Remove the file."""
-        Path(path).unlink(missing_ok=True)
 
 
 def write_checkpoint(checkpoint: dict[str, Any], path: Path) -> None:

@@ -34,7 +34,7 @@ def found_or_trained(
         return _told(run, f"{title}: already trained", first)
     if first and not (folder / CONFIG_FILE).exists() and (near := nearest_run(config, folder.parent)):
         print(f"{title}: a new identity; {near}", flush=True)
-    with trained_by_one(folder, lambda: finished() is not None, first=first):
+    with trained_by_one(folder, lambda: finished() is not None, first=first, patience=config.cluster.patience):
         if (run := finished()) is not None:
             return _told(run, f"{title}: trained by another process meanwhile", first)
         return train()

@@ -66,9 +66,11 @@ def use_threads(settings: TrainerSettings) -> None:
 
 
 def cluster_environment() -> ClusterEnvironment:
-    """Who has started the processes of this training, in the order in which Lightning would look.
+    """Who has started the processes of this training: torchrun, SLURM, or whoever sets `RANK`; else Lightning starts them.
 
-    Lightning never requeues a SLURM job: one owner of that is enough, and that is submitit (conventions.md 2.6).
+    Lightning knows LSF and MPI too. Here they are nobody: `is_first_rank` and the lease of the run would take each of their
+    processes for a job of its own, so that all but one would wait for it instead of training with it. Lightning never
+    requeues a SLURM job: one owner of that is enough, and that is submitit (conventions.md 2.6).
     """
     if TorchElasticEnvironment.detect():
         return TorchElasticEnvironment()

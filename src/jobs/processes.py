@@ -4,6 +4,7 @@ import os
 import sys
 from collections.abc import Sequence
 
+from src.checkpoints.job_name import slurm_step
 from src.jobs.child_process import run_child
 from src.jobs.interruption import Interrupted, stopped
 from src.settings.cluster import SLURM, TORCHRUN, ClusterSettings
@@ -103,7 +104,7 @@ def train_upstream(config: TrainConfig, overrides: Sequence[str], stage: str, se
     Raises:
         UserError: the training failed, or one of several processes would have to do it.
     """
-    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1 or slurm_step() is not None:
         raise UserError(
             f"upstream.{stage}: the run store has none, and one of several processes cannot train it for all; run "
             f"`python -m src.train stage={stage}` first, or leave the start of all processes to cluster=torchrun or slurm"

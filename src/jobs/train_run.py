@@ -129,7 +129,7 @@ def _callbacks(config: TrainConfig, folder: Path) -> list[pl.Callback]:
         ProgressBar(title, training.iterations, trainer.progress, trainer.log_every),
         ScalarLog(folder, trainer.log_every),
         *shown,
-        TrainingCheckpoint(folder, training.checkpoint_every),
+        TrainingCheckpoint(folder, training.checkpoint_every, patience=config.cluster.patience),
     ]
 
 

@@ -1,5 +1,6 @@
 """Saves checkpoints every n iterations, and when a signal asks the training to end."""
 
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,6 @@ from src.jobs.interruption import INTERRUPTED, STOP, Interrupted
 from src.settings.errors import UserError
 from src.stages.stage import Stage
 
-SKIPPED = "skipped_images"
-"""Entry of a checkpoint: damaged images so far that other faces stood in for."""
-
 
 class TrainingCheckpoint(pl.Callback):
     """Saves `checkpoints/last.ckpt` after every n-th iteration; after a signal at the end of the iteration, and ends there.
@@ -22,17 +20,20 @@ class TrainingCheckpoint(pl.Callback):
     A signal may reach one rank only, so ranks tell each other after every iteration: one integer by gloo, which waits for
     no device, while hosts keep step with each other anyway. It is also by this that a rank learns at once that another one
     has died. Has to be the last callback, so that what the others write of an iteration is there before its checkpoint.
+
+    `patience` is in seconds: a rank that lets the others wait for longer is given up.
     """
 
-    def __init__(self, folder: Path, every: int) -> None:
-        self._path, self._every = last_checkpoint(folder), every
+    def __init__(self, folder: Path, every: int, *, patience: int) -> None:
+        self._path, self._every, self._patience = last_checkpoint(folder), every, timedelta(seconds=patience)
         self._ranks: Any = None
 
     def on_train_start(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """Meet the other ranks; take the signals, of which Lightning has taken some before."""
         assert isinstance(pl_module, Stage)
         if trainer.world_size > 1:
-            self._ranks = distributed.new_group(backend="gloo")
+            # A group does not inherit the time that the strategy was given.
+            self._ranks = distributed.new_group(backend="gloo", timeout=self._patience)
             self._require_one_start(pl_module.iteration)
         STOP.defer()
 
@@ -63,19 +64,6 @@ class TrainingCheckpoint(pl.Callback):
         distributed.all_reduce(flag, op=distributed.ReduceOp.MAX, group=self._ranks)
         return bool(flag)
 
-    def on_save_checkpoint(
-        self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
-    ) -> None:
-        """Keep the count of skipped images."""
-        checkpoint[SKIPPED] = getattr(_data(trainer), "skipped", 0)
-
-    def on_load_checkpoint(
-        self, trainer: pl.Trainer, pl_module: pl.LightningModule, checkpoint: dict[str, Any]
-    ) -> None:
-        """Count skipped images on."""
-        if (data := _data(trainer)) is not None:
-            data.skipped = checkpoint.get(SKIPPED, 0)
-
     def on_train_end(self, trainer: pl.Trainer, pl_module: pl.LightningModule) -> None:
         """From here on a signal ends the process at once."""
         STOP.at_once()
@@ -83,7 +71,3 @@ class TrainingCheckpoint(pl.Callback):
     def on_exception(self, trainer: pl.Trainer, pl_module: pl.LightningModule, exception: BaseException) -> None:
         """As `on_train_end`."""
         STOP.at_once()
-
-
-def _data(trainer: pl.Trainer) -> Any:
-    return getattr(trainer, "datamodule", None)

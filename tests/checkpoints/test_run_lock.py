@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from src.checkpoints.run_lock import JOB_VARIABLE, LOCK_FILE, LOST, TRAINER_FILE
+from src.checkpoints.job_name import JOB_VARIABLE
+from src.checkpoints.run_lock import LOCK_FILE, LOST, TRAINER_FILE, trained_by_one
 
 pytestmark = pytest.mark.timeout(60)
 
@@ -19,9 +20,10 @@ SCRIPT = """
 import sys, time
 from pathlib import Path
 from src.checkpoints import run_lock
-folder, seconds, lease, first = Path(sys.argv[1]), float(sys.argv[2]), float(sys.argv[3]), sys.argv[4] == "first"
+folder, first = Path(sys.argv[1]), sys.argv[2] == "first"
+seconds, lease, patience = map(float, sys.argv[3:])
 run_lock.LEASE_SECONDS, run_lock.POLL_SECONDS = lease, 0.05
-with run_lock.trained_by_one(folder, (folder / "done").exists, first=first):
+with run_lock.trained_by_one(folder, (folder / "done").exists, first=first, patience=patience):
     if (folder / "done").exists():
         print("found", flush=True)
     else:
@@ -34,16 +36,25 @@ print("end", flush=True)
 
 @contextmanager
 def asked(
-    folder: Path, seconds: float = 0.0, lease: float = 60.0, first: bool = True, job: tuple[str, str] | None = None
+    folder: Path,
+    *,
+    seconds: float = 0.0,
+    lease: float = 60.0,
+    first: bool = True,
+    patience: float = 40.0,
+    place: dict[str, str] | None = None,
 ) -> Iterator[subprocess.Popen[str]]:
-    """A job that trains the run for some seconds, `job` being where its processes meet."""
+    """A job that trains the run for some seconds, `place` being what its processes have in common."""
     own = {
-        name: value for name, value in os.environ.items() if name not in ("MASTER_ADDR", "MASTER_PORT", JOB_VARIABLE)
+        name: value for name, value in os.environ.items() if not name.startswith(("MASTER_", "SLURM_", JOB_VARIABLE))
     }
-    meeting = {} if job is None else {"MASTER_ADDR": job[0], "MASTER_PORT": job[1]}
-    words = [sys.executable, "-c", SCRIPT, str(folder), str(seconds), str(lease), "first" if first else "other"]
+    words = ["first" if first else "other", *map(str, (seconds, lease, patience))]
     with subprocess.Popen(
-        words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=own | meeting
+        [sys.executable, "-c", SCRIPT, str(folder), *words],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=own | (place or {}),
     ) as process:
         try:
             yield process
@@ -88,17 +99,55 @@ def test_a_killed_trainer_holds_nothing(tmp_path: Path) -> None:
     assert time.monotonic() - started < 30
 
 
-def test_processes_of_one_job_go_on_together_and_those_of_another_wait(tmp_path: Path) -> None:
-    here, elsewhere = ("node0", "29500"), ("node1", "29500")
-    with asked(tmp_path, first=False, job=here) as mate, asked(tmp_path, first=False, job=elsewhere) as stranger:
+def at(address: str) -> dict[str, str]:
+    return {"MASTER_ADDR": address, "MASTER_PORT": "29500"}
+
+
+def step(number: int) -> dict[str, str]:
+    return {"SLURM_JOB_ID": "77", "SLURM_STEP_ID": str(number), "SLURM_NTASKS": "2"}
+
+
+@pytest.mark.parametrize(("here", "elsewhere"), [(at("node0"), at("node1")), (step(0), step(1))])
+def test_processes_of_one_job_go_on_together_and_those_of_another_wait(
+    tmp_path: Path, here: dict[str, str], elsewhere: dict[str, str]
+) -> None:
+    with asked(tmp_path, first=False, place=here) as mate, asked(tmp_path, first=False, place=elsewhere) as stranger:
         time.sleep(0.5)
         assert mate.poll() is None
-        with asked(tmp_path, seconds=1.5, job=here) as first:
+        with asked(tmp_path, seconds=1.5, place=here) as first:
             assert line(first) == "training"
             assert line(mate) == "training"
             assert not (tmp_path / "done").exists()
             assert line(stranger) == "found"
             assert (tmp_path / "done").exists()
+
+
+def test_others_of_a_job_whose_first_process_never_comes_give_up(tmp_path: Path) -> None:
+    with asked(tmp_path, first=False, patience=0.5) as mate:
+        assert mate.wait(timeout=20) == 1
+        assert mate.stderr is not None
+        said = mate.stderr.read()
+    assert f"UserError: {tmp_path}: the first process of this training has not begun it" in said
+    assert "cluster.patience = 0.5 s" in said
+
+
+def test_others_wait_longer_while_another_job_holds_the_run(tmp_path: Path) -> None:
+    with asked(tmp_path, seconds=3.0) as one:
+        assert line(one) == "training"
+        with asked(tmp_path, first=False, patience=0.1, place=at("node1")) as stranger:
+            assert line(stranger) == "found"
+
+
+def test_a_disk_that_keeps_a_file_neither_keeps_the_lease_nor_hides_the_error(tmp_path: Path) -> None:
+    def fail() -> None:
+        with trained_by_one(tmp_path, lambda: False, first=True, patience=1):
+            (tmp_path / TRAINER_FILE).unlink()
+            (tmp_path / TRAINER_FILE).mkdir()  # which `unlink` refuses
+            raise ValueError("the loss is NaN")
+
+    with pytest.raises(ValueError, match="the loss is NaN"):
+        fail()
+    assert not (tmp_path / LOCK_FILE).exists()
 
 
 def test_who_lost_the_run_stops(tmp_path: Path) -> None:

@@ -24,6 +24,7 @@ from src.data.lost_loader import LostLoaderError, told_loss
 from src.data.training_set import DegradedFaces, Sampling
 from src.jobs.build_stage import degradation_plan
 from src.jobs.fit import build_trainer, fit
+from src.jobs.training_checkpoint import TrainingCheckpoint
 from src.jobs.training_faults import told_faults
 from src.jobs.training_start import Start
 from tests.faults.forked_ranks import run_ranks
@@ -80,6 +81,23 @@ def test_a_rank_that_answers_no_more_is_given_up(tmp_path: Path) -> None:
 
     said = run_ranks(wait, tmp_path, SECONDS)
     _check_told(said[0], "Timed out")
+
+
+def test_a_rank_that_hangs_in_a_training_is_given_up_after_the_patience(tmp_path: Path) -> None:
+    """It is the checkpoint's callback in which the others meet it first."""
+    config = small_config("srcnn", ENDLESS, "trainer.devices=2", "trainer.accelerator=cpu")
+
+    def hang() -> None:
+        while not (tmp_path / "rank0.txt").exists():
+            time.sleep(0.1)
+        os._exit(0)
+
+    def train(rank: int) -> None:
+        callbacks = [AtThird(1, hang), TrainingCheckpoint(tmp_path, ENDLESS, patience=5)]
+        trainer = build_trainer(config.trainer, patience=600, folder=tmp_path, callbacks=callbacks, logger=None)
+        fit(trainer, small_stage(config), small_data(config), Start())
+
+    _check_told(run_ranks(train, tmp_path, SECONDS)[0], "Timed out")
 
 
 def _check_told(said: str | None, reason: str) -> None:

@@ -22,6 +22,7 @@ from src.jobs.checkpoint_files import (
     previous_checkpoint,
     write_checkpoint,
 )
+from src.jobs.fit import build_trainer, fit
 from src.jobs.training_checkpoint import TrainingCheckpoint
 from src.jobs.training_start import Start, find_start, set_aside
 from src.settings.errors import UserError
@@ -43,7 +44,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run with checkpoints of iterations 2 and 4."""
     folder = tmp_path_factory.mktemp("run")
     config = small_config("srcnn", ITERATIONS)
-    trainer = small_trainer(folder, TrainingCheckpoint(folder, 2), plugins=[CheckpointFiles()])
+    trainer = small_trainer(folder, TrainingCheckpoint(folder, 2, patience=60), plugins=[CheckpointFiles()])
     trainer.fit(small_stage(config), datamodule=small_data(config))
     return folder
 
@@ -203,6 +204,28 @@ def test_a_full_disk_leaves_the_older_one(tmp_path: Path) -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert path.read_bytes() == kept
     assert [found.name for found in path.parent.iterdir()] == ["last.ckpt"]
+
+
+@pytest.mark.parametrize("kept", [{"FaceDataModule": {"skipped": 3}}, {}])
+def test_skipped_images_are_counted_on_where_a_checkpoint_counts_them(run: Path, kept: dict[str, object]) -> None:
+    path, config = previous_checkpoint(run), small_config("srcnn", ITERATIONS)
+    content = torch.load(path, weights_only=True)
+    assert content.pop("FaceDataModule") == {"skipped": 0}
+    torch.save(content | kept, path)
+    data = small_data(config)
+    small_trainer(run).fit(small_stage(config), datamodule=data, ckpt_path=path, weights_only=True)
+    assert data.skipped == (3 if kept else 0)
+
+
+def test_the_trainer_runs_nothing_that_a_checkpoint_holds(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Even a file that was exchanged after `find_start` has read it, and where torch is told to trust what it loads."""
+    pickled_code(last_checkpoint(run))
+    monkeypatch.setenv("TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD", "1")
+    config = small_config("srcnn", ITERATIONS, "trainer.accelerator=cpu")
+    trainer = build_trainer(config.trainer, patience=60, folder=run, callbacks=[], logger=None)
+    with pytest.raises(pickle.UnpicklingError):
+        fit(trainer, small_stage(config), small_data(config), Start(last_checkpoint(run)))
+    assert not last_checkpoint(run).with_name("executed").exists()
 
 
 def test_what_is_written_bears_check_sums(trained: Path) -> None:

@@ -18,7 +18,7 @@ from src.config.schema import register
 from src.config.validate import validate
 from src.config.validate_cluster import check_launcher
 from src.jobs.dry_run import submission
-from src.jobs.processes import PARENT_VARIABLE, child_environment, place_in_job, train_command
+from src.jobs.processes import PARENT_VARIABLE, child_environment, place_in_job, train_command, train_upstream
 from src.settings.cluster import CLUSTERS
 from src.settings.errors import UserError
 from tests.jobs.test_end_to_end import SMALL
@@ -79,9 +79,9 @@ def test_a_parameter_that_slurm_does_not_know_is_named() -> None:
 def test_tasks_and_devices_that_disagree_are_refused_before_anything_is_submitted() -> None:
     two = compose_train(["trainer.devices=2"])
     check_launcher(launcher("trainer.devices=2"), [two])
-    with pytest.raises(UserError, match=r"hydra\.launcher\.tasks_per_node: 4 .* trainer\.devices is 2"):
+    with pytest.raises(UserError, match=r"hydra\.launcher\.tasks_per_node: 4, and trainer\.devices is 2"):
         check_launcher(launcher("trainer.devices=2", "hydra.launcher.tasks_per_node=4"), [two])
-    with pytest.raises(UserError, match=r"hydra\.launcher\.nodes: 1 .* trainer\.num_nodes is 3"):
+    with pytest.raises(UserError, match=r"hydra\.launcher\.nodes: 1, and trainer\.num_nodes is 3"):
         check_launcher(launcher(), [compose_train([]), compose_train(["trainer.num_nodes=3"])])
 
 
@@ -90,6 +90,10 @@ def test_tasks_and_devices_that_disagree_are_refused_before_anything_is_submitte
     [
         ("cluster.node_rank=1", r"cluster\.node_rank: 1 must lie between 0 and trainer\.num_nodes - 1 = 0"),
         ("cluster.master_port=70000", r"cluster\.master_port: 70000"),
+        (
+            "cluster=torchrun trainer.num_nodes=2",
+            r"cluster\.master_address: 127\.0\.0\.1 is every machine's own, and trainer\.num_nodes is 2",
+        ),
         ("cluster=slurm resume=false", r"resume: False starts from nothing each time"),
         ("cluster.kind=pbs", r"cluster\.kind: 'pbs' is not one of local, torchrun, slurm"),
     ],
@@ -123,6 +127,14 @@ def test_a_task_of_a_slurm_job_knows_its_place(monkeypatch: pytest.MonkeyPatch) 
     assert place_in_job() == {}
 
 
+def test_one_of_several_tasks_of_srun_trains_no_upstream(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {"SLURM_JOB_ID": "77", "SLURM_STEP_ID": "0", "SLURM_NTASKS": "2"}.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.delenv("SLURM_JOB_NAME", raising=False)  # which may be that of a shell
+    with pytest.raises(UserError, match=r"upstream\.vqgan: .* one of several processes cannot train it for all"):
+        train_upstream(compose_train(["stage=cft"]), [], "vqgan", 0)
+
+
 def train(store: Path, root: Path, *overrides: str, python: str = sys.executable) -> subprocess.Popen[str]:
     """The recogniser, which builds on nothing, at a size of seconds."""
     given = ["stage=recogniser", "logger=none", f"run_store={store}", *SMALL, *overrides]
@@ -154,7 +166,10 @@ def test_two_machines_and_two_submitted_tasks_train_what_two_processes_do(
     tmp_path: Path, root: Path, forked_python: str
 ) -> None:
     """Two agents of torchrun on this machine, and submitit's path without SLURM."""
-    machine = ["cluster=torchrun", "trainer.num_nodes=2", "cluster.master_port=29517", "cluster.patience=300"]
+    machine = [
+        *("cluster=torchrun", "trainer.num_nodes=2", "cluster.patience=300"),
+        *(f"cluster.master_address={os.uname().nodename}", "cluster.master_port=29517"),
+    ]
     agents = [
         train(tmp_path / "agents", root, *machine, f"cluster.node_rank={rank}", python=forked_python) for rank in (0, 1)
     ]

@@ -11,6 +11,7 @@ from src.config.identity import effective_config
 from src.jobs.find_run import found_or_trained, nearest_run
 from src.jobs.upstream import CONFIG_FILE
 from src.settings.commands import TrainConfig
+from src.settings.errors import UserError
 
 
 def kept(runs: Path, name: str, config: TrainConfig, state: str = "finished") -> StoredRun:
@@ -51,6 +52,16 @@ def test_a_failed_training_gives_the_run_back(tmp_path: Path) -> None:
     for _ in range(2):
         with pytest.raises(RuntimeError, match="out of memory"):
             found_or_trained(config, tmp_path / "run", status, train, first=True)
+
+
+def test_the_others_wait_for_the_first_process_as_long_as_the_cluster_is_patient(tmp_path: Path) -> None:
+    def train() -> StoredRun:
+        raise AssertionError("nobody else is there")
+
+    config = compose_train(["stage=vqgan", "cluster.patience=1"])
+    status = RunStatus("vqgan", "id", "run", "running")
+    with pytest.raises(UserError, match=r"run: the first process .* within cluster\.patience = 1 s"):
+        found_or_trained(config, tmp_path / "run", status, train, first=False)
 
 
 def test_a_changed_setting_is_named_with_the_run_that_has_most_in_common(
