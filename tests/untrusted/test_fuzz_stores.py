@@ -17,6 +17,7 @@ from src.data.benchmark import pixel_hash
 from src.data.frozen_benchmark import load_frozen
 from src.data.frozen_manifest import sealed
 from src.data.packed_store import PackedStore
+from src.data.streamed import read_remote_index
 from src.settings.errors import UserError
 from tests.untrusted.bombs import saved
 from tests.untrusted.strategies import BOUNDED, JSON
@@ -26,7 +27,7 @@ from tests.untrusted.strategies import BOUNDED, JSON
 @given(JSON)
 def test_manifests_of_anything(content: Any) -> None:
     text = json.dumps(content).encode()
-    for name in ("manifest", "store", "status"):
+    for name in ("manifest", "store", "remote store", "status"):
         assert is_refused_or_read(name, text)
 
 
@@ -49,6 +50,8 @@ def test_packed_stores_whose_hashes_fit(facts: dict[str, Any], row: dict[str, An
         (folder / "images.bin").write_bytes(bytes(12))
         with suppress(UserError):
             assert PackedStore(folder).images.shape == (1, 2, 2, 3)
+        with suppress(UserError):
+            assert len(read_remote_index(name)[1]) == 1
 
 
 PIXELS = np.full((2, 2, 3), 90, np.uint8)
