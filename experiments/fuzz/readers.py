@@ -36,12 +36,12 @@ READERS: dict[str, Callable[[Path], Any]] = {
     "table": read_per_image,
     "manifest": lambda path: read_manifest(path.parent),
     "store": lambda path: PackedStore(path.parent),
-    "remote store": lambda path: read_remote_index(str(path.parent)),
+    "remote": lambda path: read_remote_index(str(path.parent)),
     "status": lambda path: read_run(path.parent),
 }
 """Readers by name; those of a folder find the file under the name that `FILES` says."""
 FILES = {
-    **{"manifest": "manifest.json", "store": "store.json", "remote store": "store.json", "status": "status.json"},
+    **{"manifest": "manifest.json", "store": "store.json", "remote": "store.json", "status": "status.json"},
     "network": "net.safetensors",
 }
 
