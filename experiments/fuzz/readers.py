@@ -12,6 +12,7 @@ from src.checkpoints.tensor_file import read_tensor_file
 from src.data.frozen_manifest import read_manifest
 from src.data.image_file import image_side, read_rgb
 from src.data.packed_store import PackedStore
+from src.data.streamed import read_remote_index
 from src.photos.photo_file import read_photo
 from src.settings.errors import UserError
 from src.tracking.per_image import read_per_image
@@ -35,10 +36,14 @@ READERS: dict[str, Callable[[Path], Any]] = {
     "table": read_per_image,
     "manifest": lambda path: read_manifest(path.parent),
     "store": lambda path: PackedStore(path.parent),
+    "remote": lambda path: read_remote_index(str(path.parent)),
     "status": lambda path: read_run(path.parent),
 }
 """Readers by name; those of a folder find the file under the name that `FILES` says."""
-FILES = {"manifest": "manifest.json", "store": "store.json", "status": "status.json", "network": "net.safetensors"}
+FILES = {
+    **{"manifest": "manifest.json", "store": "store.json", "remote": "store.json", "status": "status.json"},
+    "network": "net.safetensors",
+}
 
 
 def is_refused_or_read(name: str, content: bytes) -> bool:

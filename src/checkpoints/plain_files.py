@@ -9,6 +9,8 @@ from typing import Any
 
 LARGEST = 2**30
 """Bytes beyond which no file is read whole."""
+DEEPEST = 100
+"""Lists and objects within each other: far from where Python stops those who go through them."""
 
 
 def read_regular(path: Path, largest: int = LARGEST) -> bytes:
@@ -48,6 +50,22 @@ def parsed_json(content: bytes | str) -> Any:
         ValueError: it is no JSON, or nested too deeply.
     """
     try:
-        return json.loads(content if isinstance(content, str) else content.decode("utf-8"))
+        value = json.loads(content if isinstance(content, str) else content.decode("utf-8"))
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
+    _check_depth(value)
+    return value
+
+
+def _check_depth(value: Any) -> None:
+    """Raises ValueError where a value is nested more than `DEEPEST` deep."""
+    level: list[dict | list] = [[value]]
+    for _ in range(DEEPEST + 1):
+        level = [inner for item in level for inner in _nested_in(item)]
+    if level:
+        raise ValueError(f"it is nested more than {DEEPEST} deep")
+
+
+def _nested_in(value: dict | list) -> list[dict | list]:
+    inside = value.values() if isinstance(value, dict) else value
+    return [inner for inner in inside if isinstance(inner, dict | list)]

@@ -14,15 +14,15 @@ def present() -> datetime:
 def later_stamp(earlier: Iterable[str]) -> str:
     """The present as ISO 8601 in UTC, or the tick after the last of `earlier`, if the clock has not come so far.
 
-    What is no stamp with a time zone counts as none. As texts, stamps are in the order of their times.
+    What is no stamp with a time zone, or leaves no tick after it, counts as none. As texts, stamps are in the order of
+    their times.
     """
-    known = [time for time in map(_time, earlier) if time is not None]
-    return max([present(), *(time + TICK for time in known)]).isoformat()
+    return max([present(), *(tick for tick in map(_tick_after, earlier) if tick is not None)]).isoformat()
 
 
-def _time(stamp: str) -> datetime | None:
+def _tick_after(stamp: str) -> datetime | None:
     try:
         time = datetime.fromisoformat(stamp)
-    except (ValueError, TypeError):
+        return time.astimezone(UTC) + TICK if time.tzinfo is not None else None
+    except (ValueError, TypeError, OverflowError):
         return None
-    return time.astimezone(UTC) if time.tzinfo is not None else None

@@ -84,7 +84,8 @@ def _loaded(folder: Path, content: dict[str, Any]) -> Benchmark:
     faces = content["faces"]
     _check_files(folder, content)
     stacks = {side: _read_side(folder, side, content) if faces[0][side] else None for side in SIDES}
-    assert stacks["lq"] is not None
+    if stacks["lq"] is None:
+        raise ValueError("its first face has no lq picture")
     keys = ("name", "split", "seed", "recipe", "recipe_hash", "source", "notes")
     benchmark = assemble(
         **{key: content[key] for key in keys},

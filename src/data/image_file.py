@@ -1,6 +1,5 @@
 """Images on disk, whatever their coding, as 8-bit RGB."""
 
-import io
 import struct
 import zlib
 from collections.abc import Callable, Iterator, Sequence
@@ -16,7 +15,7 @@ from PIL import ExifTags, Image, UnidentifiedImageError
 from src.checkpoints.files import atomic_path
 from src.checkpoints.plain_files import read_regular
 from src.data.png import decode_png
-from src.faces.open_picture import TooLargeError, check_scans, open_picture
+from src.faces.open_picture import TooLargeError, open_header, open_picture
 from src.settings.errors import UserError
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp")
@@ -79,7 +78,7 @@ def image_side(stream: BufferedIOBase, where: str) -> int:
     Raises:
         UserError: it is not square; as `DamagedImage`, it is no image or too large.
     """
-    with _told(where), open_picture(stream) as picture:
+    with _told(where), open_header(stream) as picture:
         width, height = picture.size
     return checked_side(where, width, height)
 
@@ -121,8 +120,7 @@ def _told(where: str) -> Iterator[None]:
 
 
 def _decode(data: bytes) -> UInt8[np.ndarray, "h w 3"]:
-    with open_picture(io.BytesIO(data)) as picture:
-        check_scans(data)
+    with open_picture(data) as picture:
         picture.load()
         orientation = picture.getexif().get(ExifTags.Base.Orientation, 1)
         image = _deep_png(data) if _is_deep_png(data) else _eight_bit(picture)

@@ -16,7 +16,7 @@ import numpy as np
 from jaxtyping import UInt8
 from tqdm import tqdm
 
-from src.checkpoints.plain_files import parsed_json, read_json, read_regular
+from src.checkpoints.plain_files import parsed_json, read_regular
 from src.settings.errors import UserError
 from src.settings.printable import is_plain
 
@@ -63,7 +63,7 @@ class PackedStore:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.facts = _read_facts(folder)
-        self.index = _read_index(folder, self.facts)
+        self.index = faces_of(_content(folder / INDEX), self.facts, str(folder / INDEX))
         self._mapped = _map(folder / IMAGES, self.facts)
         shape = (self.facts.count, self.facts.size, self.facts.size, 3)
         self.images: UInt8[np.ndarray, "n s s 3"] = np.frombuffer(self._mapped, np.uint8).reshape(shape)
@@ -95,6 +95,56 @@ def store_text(facts: StoreFacts) -> str:
     return json.dumps(asdict(facts), indent=2) + "\n"
 
 
+def facts_of(data: bytes, where: str) -> StoreFacts:
+    """What the content of a `store.json` tells, which messages call `where`.
+
+    Raises:
+        UserError: it is damaged, or of another format.
+    """
+    try:
+        content: Any = parsed_json(data)
+        facts = StoreFacts(**content)
+        _check_numbers(facts)
+    except (ValueError, TypeError) as error:
+        raise UserError(f"{where}: is damaged ({error}); restore it or pack the faces again") from None
+    if facts.format != FORMAT:
+        raise UserError(f"{where}: has format {facts.format}, expected {FORMAT}; pack the faces again")
+    return facts
+
+
+def faces_of(data: bytes, facts: StoreFacts, where: str) -> list[PackedFace]:
+    """The rows of the content of an `index.json`, which messages call `where`.
+
+    Raises:
+        UserError: it is not the index of these facts, or names no such faces.
+    """
+    if hashlib.sha256(data).hexdigest() != facts.index_sha256:
+        raise UserError(
+            f"{where}: is not the index that was written with the store; restore it or pack the faces again"
+        )
+    try:
+        faces = [PackedFace(**row) for row in parsed_json(data)]
+    except (ValueError, TypeError) as error:
+        raise UserError(f"{where}: is no index of faces ({error}); pack the faces again") from None
+    if len(faces) != facts.count or not all(map(_is_named, faces)):
+        raise UserError(
+            f"{where}: does not name {facts.count:,} faces with their splits and identities; pack the faces again"
+        )
+    return faces
+
+
+def _check_numbers(facts: StoreFacts) -> None:
+    """Raises ValueError where the pixels cannot be mapped by them."""
+    for name, value in (("count", facts.count), ("size", facts.size)):
+        if not isinstance(value, int) or not 0 < value < 2**31:
+            raise ValueError(f"{name} is {value!r:.100}, not a whole number above 0")
+
+
+def _is_named(face: PackedFace) -> bool:
+    texts = isinstance(face.name, str) and is_plain(face.name) and isinstance(face.split, str)
+    return texts and isinstance(face.identity, int)
+
+
 def is_store(folder: Path) -> bool:
     """Whether a folder holds a packed store, finished or not."""
     return (folder / STORE).is_file() or (folder / "packing.json").is_file()
@@ -107,39 +157,14 @@ def _read_facts(folder: Path) -> StoreFacts:
             f"data.root: {folder} holds {state}; make or finish it with `python -m src.dataset pack source=<faces> "
             f"output={folder}`"
         )
-    try:
-        content: Any = read_json(folder / STORE)
-        facts = StoreFacts(**content)
-        _check_numbers(facts)
-    except (OSError, ValueError, TypeError) as error:
-        raise UserError(f"{folder / STORE}: cannot be read ({error}); pack the faces again") from None
-    if facts.format != FORMAT:
-        raise UserError(f"{folder / STORE}: has format {facts.format}, expected {FORMAT}; pack the faces again")
-    return facts
+    return facts_of(_content(folder / STORE), str(folder / STORE))
 
 
-def _read_index(folder: Path, facts: StoreFacts) -> list[PackedFace]:
-    path = folder / INDEX
+def _content(path: Path) -> bytes:
     try:
-        data = read_regular(path)
+        return read_regular(path)
     except OSError as error:
         raise UserError(f"{path}: cannot be read ({error.strerror}); pack the faces again") from None
-    if hashlib.sha256(data).hexdigest() != facts.index_sha256:
-        raise UserError(f"{path}: is not the index that was written with the store; restore it or pack the faces again")
-    try:
-        faces = [PackedFace(**row) for row in parsed_json(data)]
-    except (ValueError, TypeError) as error:
-        raise UserError(f"{path}: is no index of faces ({error}); pack the faces again") from None
-    if len(faces) != facts.count or not all(isinstance(face.name, str) and is_plain(face.name) for face in faces):
-        raise UserError(f"{path}: does not name {facts.count:,} faces; pack the faces again")
-    return faces
-
-
-def _check_numbers(facts: StoreFacts) -> None:
-    """Raises ValueError where the pixels cannot be mapped by them."""
-    for name, value in (("count", facts.count), ("size", facts.size)):
-        if not isinstance(value, int) or not 0 < value < 2**31:
-            raise ValueError(f"{name} is {value!r}, not a whole number above 0")
 
 
 def _map(path: Path, facts: StoreFacts) -> mmap.mmap:

@@ -1,7 +1,6 @@
 """A packed store in an object storage as a source: each face is one range of bytes, fetched through fsspec."""
 
 import hashlib
-import json
 import os
 import time
 from functools import lru_cache
@@ -14,7 +13,7 @@ from jaxtyping import UInt8
 from src.data.fetched_images import FetchedImages
 from src.data.image_file import DamagedImage
 from src.data.indexed_faces import IndexedFaces, count_indexed
-from src.data.packed_store import FORMAT, IMAGES, INDEX, STORE, PackedFace, StoreFacts
+from src.data.packed_store import IMAGES, INDEX, STORE, PackedFace, StoreFacts, faces_of, facts_of
 from src.settings.data import StreamedSettings
 from src.settings.errors import UserError
 
@@ -49,7 +48,7 @@ class StreamedFaces(IndexedFaces):
         nbytes = size * size * 3
         data = _read(self._settings.root, IMAGES, row * nbytes, (row + 1) * nbytes)
         face = self._index[row]
-        if hashlib.sha256(data).hexdigest() != face.sha256:
+        if len(data) != nbytes or hashlib.sha256(data).hexdigest() != face.sha256:
             raise DamagedImage(
                 f"{self._settings.root}: {face.name} is not the face that was packed; copy {IMAGES} to the storage again"
             )
@@ -74,39 +73,27 @@ def read_remote_index(root: str) -> tuple[StoreFacts, list[PackedFace]]:
     Raises:
         UserError: the storage cannot be reached, or holds no packed store, a damaged one, or one of another format.
     """
-    try:
-        facts = StoreFacts(**json.loads(_read(root, STORE)))
-        if facts.format != FORMAT:
-            raise UserError(f"data.root: {root} has format {facts.format}, expected {FORMAT}; pack the faces again")
-        content = _read(root, INDEX)
-        if hashlib.sha256(content).hexdigest() != facts.index_sha256:
-            raise UserError(
-                f"data.root: {root}/{INDEX} is not the index that was written with the store; copy it again"
-            )
-        return facts, [PackedFace(**row) for row in json.loads(content)]
-    except (ValueError, TypeError) as error:
-        raise UserError(f"data.root: {root}/{STORE} is damaged ({error}); copy the store again") from None
+    facts = facts_of(_read(root, STORE), f"data.root: {root}/{STORE}")
+    return facts, faces_of(_read(root, INDEX), facts, f"data.root: {root}/{INDEX}")
 
 
 def _read(root: str, name: str, start: int | None = None, end: int | None = None) -> bytes:
     """A file of the store, or a range of it; what fails for the moment is asked for again, after ever longer pauses."""
-    for pause in PAUSES:
+    pauses = iter(PAUSES)
+    while True:
         try:
             return _asked(root, name, start, end)
-        except (FileNotFoundError, PermissionError):
-            break
-        except OSError:
+        except FileNotFoundError:
+            raise UserError(
+                f"data.root: {root} holds no finished packed store ({name} is missing); copy it there"
+            ) from None
+        except OSError as error:
+            pause = None if isinstance(error, PermissionError) else next(pauses, None)
+            if pause is None:
+                raise UserError(
+                    f"data.root: {root}/{name} cannot be read ({error}); look at the address and credentials"
+                ) from None
             time.sleep(pause)
-    try:
-        return _asked(root, name, start, end)
-    except FileNotFoundError:
-        raise UserError(
-            f"data.root: {root} holds no finished packed store ({name} is missing); copy it there"
-        ) from None
-    except OSError as error:
-        raise UserError(
-            f"data.root: {root}/{name} cannot be read ({error}); look at the address and credentials"
-        ) from None
 
 
 def _asked(root: str, name: str, start: int | None, end: int | None) -> bytes:

@@ -39,7 +39,7 @@ from src.restorers.locate import resolve_checkpoint
 from src.settings.commands import EvaluateConfig
 from src.settings.errors import UserError
 from src.tracking.provenance import git_commit, hardware, package_versions
-from src.tracking.record_time import time_of_record
+from src.tracking.record_time import times_of_records
 from src.tracking.records import Record, StoredRecord
 from src.tracking.wandb_run import evaluation_run, log_evaluation
 
@@ -158,14 +158,14 @@ def _measure(
     benchmark = bench.benchmark
     shown = range(min(config.shown_faces, len(benchmark)))
     pictures: Pictures = {benchmark.names[index]: {"LQ": benchmark.lq[index]} for index in shown}
-    records = []
+    records, times = [], times_of_records(study_folder(config.run_store, config.study) / "records")
     for subject in subjects:
         folder = _record_folder(config, subject, benchmark)
         if subject.baseline and (kept := kept_baseline(folder, bench)):
             records.append(kept)
             continue
         evaluation = _evaluate(config, subject, bench, ranks)
-        records.append(_record(config, words, subject, evaluation, bench, folder))
+        records.append(_record(config, words, subject, evaluation, bench, folder, next(times)))
         for index, face in ({} if subject.baseline else evaluation.pictures(shown)).items():
             pictures[benchmark.names[index]][subject.setting] = face
     if benchmark.hq is not None:
@@ -217,6 +217,7 @@ def _record(
     evaluation: Evaluation,
     bench: Bench,
     folder: Path,
+    created: str,
 ) -> StoredRecord:
     identity = _identity(config, subject)
     commit, dirty = git_commit()
@@ -226,7 +227,7 @@ def _record(
         stage="evaluate",
         run=f"{subject.arm}-{identity}",
         identity=identity,
-        created=time_of_record(study_folder(config.run_store, config.study) / "records"),
+        created=created,
         question=config.question,
         seed=config.seed,
         restorer=subject.method.name,

@@ -9,7 +9,7 @@ from PIL import Image
 
 from src.checkpoints.plain_files import read_regular
 from src.data.image_file import DECODE_ERRORS
-from src.faces.open_picture import check_scans, open_picture
+from src.faces.open_picture import open_picture
 from src.settings.errors import UserError
 from src.tracking.records import GALLERY_RULES, GALLERY_VIEWS, StoredRecord
 
@@ -38,9 +38,7 @@ def data_uri(path: Path) -> tuple[str, int]:
         UserError: the file is no picture.
     """
     try:
-        data = read_regular(path)
-        with open_picture(io.BytesIO(data)) as opened:
-            check_scans(data)
+        with open_picture(read_regular(path)) as opened:
             picture = opened.convert("RGB")
     except DECODE_ERRORS as error:
         raise UserError(f"{path}: not a readable picture ({error}); evaluate this run again") from None

@@ -58,11 +58,7 @@ def with_interval(value: float | None, interval: tuple[float, float] | None, dig
 def prose(text: str) -> str:
     """A text for Markdown, in which names of others make neither elements, links nor pictures, nor begin a line."""
     return (
-        " ".join(text.split("\n"))
-        .replace("&", "&amp;")
-        .replace("<", "&lt;")
-        .replace("](", "]\\(")
-        .replace("![", "!\\[")
+        text.replace("\n", " ").replace("&", "&amp;").replace("<", "&lt;").replace("](", "]\\(").replace("![", "!\\[")
     )
 
 

@@ -1,12 +1,9 @@
 """Features of a folder of faces that others are compared with, kept by the hash of what they were made from."""
 
 import hashlib
-import io
 import json
 import os
-import struct
 import zipfile
-import zlib
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -21,7 +18,8 @@ from tqdm import tqdm
 
 from src.checkpoints.files import atomic_path, sha256_of
 from src.checkpoints.plain_files import read_regular
-from src.faces.open_picture import check_scans, open_picture
+from src.data.image_file import DECODE_ERRORS
+from src.faces.open_picture import open_picture
 from src.metrics.face_batch import Extractor
 from src.metrics.set_distances import Moments, moments
 from src.settings.errors import UserError
@@ -34,8 +32,6 @@ BATCH = 32
 THREADS = min(8, os.cpu_count() or 1)
 FORMAT = 1
 """Of the kept files; another one is computed anew."""
-
-DECODE_ERRORS = (OSError, SyntaxError, ValueError, EOFError, struct.error, zlib.error, MemoryError)
 
 Face = UInt8[np.ndarray, "h w 3"]
 
@@ -178,9 +174,7 @@ def decode_face(path: Path, side: int | None = None) -> Face:
         UserError: it cannot be decoded, has more than 8 bits a channel, or with `side` is not square.
     """
     try:
-        data = read_regular(path)
-        with open_picture(io.BytesIO(data)) as opened:
-            check_scans(data)
+        with open_picture(read_regular(path)) as opened:
             if opened.mode.startswith(("I", "F")):
                 raise UserError(f"{path}: has more than 8 bits a channel; save it as an 8-bit image")
             picture = ImageOps.exif_transpose(opened).convert("RGB")

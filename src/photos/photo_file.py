@@ -1,6 +1,5 @@
 """Photos on disk with all that a restoration keeps: depth, transparency and colour profile."""
 
-import io
 import math
 import struct
 import zlib
@@ -17,7 +16,7 @@ from src.checkpoints.files import atomic_path
 from src.checkpoints.plain_files import read_regular
 from src.data.image_file import DECODE_ERRORS, IMAGE_SUFFIXES, UPRIGHT
 from src.data.png import chunks_of
-from src.faces.open_picture import FORMATS, TooLargeError, check_scans, open_picture
+from src.faces.open_picture import FORMATS, TooLargeError, open_picture
 from src.settings.errors import UserError
 
 PHOTO_SUFFIXES = (*IMAGE_SUFFIXES, ".tif", ".tiff", ".jfif")
@@ -58,9 +57,8 @@ def read_photo(path: Path, greatest_megapixels: float) -> Photo:
     """
     try:
         data = read_regular(path)
-        with open_picture(io.BytesIO(data), PHOTO_FORMATS, math.inf) as picture:
+        with open_picture(data, PHOTO_FORMATS, math.inf) as picture:
             _check_size(path, picture, greatest_megapixels)
-            check_scans(data)
             return _decoded(data, picture)
     except UnidentifiedImageError:
         raise UserError(f"{path}: is not an image that can be decoded; replace or remove it") from None

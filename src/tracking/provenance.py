@@ -12,8 +12,11 @@ ROOT = Path(__file__).resolve().parents[2]
 UNKNOWN = "unknown"
 PACKAGES = (
     *("torch", "torchvision", "torchmetrics", "numpy", "scipy", "opencv-python-headless", "pillow"),
-    *("pyiqa", "facexlib", "torch-fidelity", "lpips", "dlib"),
+    *("pyiqa", "facexlib", "facenet-pytorch", "torch-fidelity", "lpips", "dlib", "dlib-bin"),
 )
+"""Distributions by the name they are installed under; dlib comes as its sources or built."""
+FOLLOWING = ("torchvision",)
+"""Each release is made for one of torch and numbered below 1.0 with it: the versions of torch decide."""
 
 
 def git_commit(root: Path = ROOT) -> tuple[str, bool]:
@@ -48,9 +51,10 @@ def package_versions() -> dict[str, str]:
 def incompatible_packages(first: Mapping[str, str], second: Mapping[str, str]) -> list[str]:
     """Packages in both whose versions semantic versioning does not call compatible, with both versions.
 
-    Compatible are versions with the same major number, below 1.0 with the same minor number too.
+    Compatible are versions with the same major number, below 1.0 with the same minor number too; those that follow
+    another package are not asked.
     """
-    shared = [name for name in first if name in second]
+    shared = [name for name in first if name in second and name not in FOLLOWING]
     return [
         f"{name} {first[name]} and {second[name]}"
         for name in sorted(shared)

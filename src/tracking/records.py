@@ -37,10 +37,12 @@ KINDS: Mapping[type, tuple[str, ...]] = {
     bool: ("baseline", "dirty"),
     dict: (
         *("config", "benchmark", "weights", "licences", "metrics", "roles"),
-        *("hardware", "knobs", "missing", "severity", "gallery", "diagnostics"),
+        *("hardware", "knobs", "missing", "severity", "gallery", "packages", "diagnostics"),
     ),
 }
 """What fields of a `result.json` must be."""
+OF_TEXTS = ("weights", "licences", "missing", "packages", "roles")
+"""Fields of a `result.json` whose values must be texts."""
 
 Status = Literal["finished", "failed"]
 Knob = str | float | int | bool | None
@@ -252,14 +254,23 @@ def _decode(data: dict[str, Any]) -> Record:
         raise ValueError(f"missing or unknown fields: {', '.join(sorted(names ^ set(data)))}")
     if data["status"] not in ("finished", "failed"):
         raise ValueError(f"status {data['status']!r} is neither finished nor failed")
-    for kind, names_of_kind in KINDS.items():
-        if wrong := next((name for name in names_of_kind if not isinstance(data[name], kind)), None):
-            raise ValueError(f"{wrong} is {data[wrong]!r:.100}, not a {kind.__name__}")
+    _check_kinds(data)
     metrics = {name: _metric(value) for name, value in data["metrics"].items()}
     fidelity = float(data["fidelity"]) if data["fidelity"] is not None else None
     diagnostics = {name: float(value) for name, value in data.pop("diagnostics").items() if value is not None}
     data |= {"metrics": metrics, "cost": _cost(data["cost"]), "fidelity": fidelity}
     return Record(**data, diagnostics=diagnostics)
+
+
+def _check_kinds(data: Mapping[str, Any]) -> None:
+    """Raises ValueError for the first field that is of another kind."""
+    for kind, names in KINDS.items():
+        if wrong := next((name for name in names if not isinstance(data[name], kind)), None):
+            raise ValueError(f"{wrong} is {data[wrong]!r:.100}, not a {kind.__name__}")
+    entries = ((name, *entry) for name in OF_TEXTS for entry in data[name].items())
+    if found := next(((name, key, value) for name, key, value in entries if not isinstance(value, str)), None):
+        name, key, value = found
+        raise ValueError(f"{name}.{key} is {value!r:.100}, not a text")
 
 
 def _cost(data: Mapping[str, Any] | None) -> Cost | None:

@@ -1,7 +1,10 @@
 """A packed store in an object storage gives what it gives in a folder; here the storage is one of fsspec's own."""
 
+import hashlib
+import json
 import multiprocessing
 import pickle
+from functools import reduce
 from pathlib import Path
 
 import fsspec
@@ -10,13 +13,14 @@ import pytest
 from src.data import build_source, count_faces
 from src.data.image_file import DamagedImage
 from src.data.pack import IMAGES, STORE, pack
-from src.data.packed_store import PackedStore
-from src.data.streamed import StreamedFaces
+from src.data.packed_store import INDEX, PackedStore
+from src.data.streamed import StreamedFaces, read_remote_index
 from src.settings.data import StreamedSettings
 from src.settings.errors import UserError
 from tests.datasets.faces_on_disk import content_of, folder_settings, splits_of, write_folder
 
 SIZE = 24
+DEEP = reduce(lambda inner, _: [inner], range(200), [])
 
 
 def settings(root: str, cache: Path | None = None) -> StreamedSettings:
@@ -133,8 +137,45 @@ def test_damaged_descriptions_and_odd_requests_are_refused(remote, store):
     with pytest.raises(UserError, match="is not the index that was written with the store"):
         StreamedFaces(settings("memory://bucket/faces"), split="test", size=SIZE)
     remote.pipe_file("/bucket/faces/store.json", (store / STORE).read_bytes()[:40])
-    with pytest.raises(UserError, match=r"store\.json is damaged"):
+    with pytest.raises(UserError, match=r"faces/store\.json: is damaged"):
         StreamedFaces(settings("memory://bucket/faces"), split="test", size=SIZE)
+
+
+@pytest.mark.parametrize(
+    ("facts", "row", "message"),
+    [
+        ({"count": -1}, {}, r"store\.json: is damaged \(count is -1, not a whole number above 0\)"),
+        ({"size": 2**40}, {}, r"store\.json: is damaged \(size is 1099511627776, not"),
+        ({"libraries": DEEP}, {}, r"store\.json: is damaged \(it is nested more than"),
+        ({"format": 2}, {}, r"store\.json: has format 2, expected 1; pack"),
+        ({"count": 21}, {}, r"index\.json: does not name 21 faces"),
+        ({}, {"name": "a\x1b[2J"}, r"index\.json: does not name 20 faces"),
+        # Here annotations are checked as well, and come first.
+        ({}, {"split": ["test"]}, r"index\.json: (does not name 20 faces|is no index of faces)"),
+        ({}, {"identity": {}}, r"index\.json: (does not name 20 faces|is no index of faces)"),
+        ({}, {"colour": 1}, r"index\.json: is no index of faces \(.*'colour'"),
+    ],
+)
+def test_stores_of_others_are_refused_as_in_a_folder(remote, store, facts, row, message):
+    first, *others = json.loads((store / INDEX).read_text())
+    index = json.dumps([first | row, *others]).encode()
+    told = json.loads((store / STORE).read_text()) | {"index_sha256": hashlib.sha256(index).hexdigest()} | facts
+    for name, content in ((INDEX, index), (STORE, json.dumps(told).encode())):
+        (store / name).write_bytes(content)
+        remote.pipe_file(f"/bucket/faces/{name}", content)
+    for read in (lambda: read_remote_index("memory://bucket/faces"), lambda: PackedStore(store)):
+        with pytest.raises(UserError, match=message):
+            read()
+
+
+def test_a_range_that_ends_early_is_no_face_whatever_its_hash_is(remote, store):
+    rows = json.loads((store / INDEX).read_text())
+    index = json.dumps([row | {"sha256": hashlib.sha256(b"").hexdigest()} for row in rows]).encode()
+    told = json.loads((store / STORE).read_text()) | {"index_sha256": hashlib.sha256(index).hexdigest()}
+    for name, content in ((INDEX, index), (STORE, json.dumps(told).encode()), (IMAGES, b"")):
+        remote.pipe_file(f"/bucket/faces/{name}", content)
+    with pytest.raises(DamagedImage, match="is not the face that was packed"):
+        StreamedFaces(settings("memory://bucket/faces"), split="test", size=SIZE).image(0)
 
 
 def test_a_cache_that_cannot_be_written_is_told(remote, tmp_path):

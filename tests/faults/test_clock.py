@@ -14,8 +14,9 @@ from src.checkpoints import stamps
 from src.checkpoints.store import RunStatus, RunStore, write_status
 from src.jobs.steady_bar import SteadyBar
 from src.leaderboard.selection import newest
-from src.tracking.record_time import time_of_record
-from src.tracking.records import read_records
+from src.tracking import record_time
+from src.tracking.record_time import time_of_record, times_of_records
+from src.tracking.records import RECORD_NAME, read_records
 from src.tracking.wandb_segments import find_segments
 from src.tracking.wandb_sync import sync_runs
 from tests.leaderboard.conftest import maker
@@ -59,6 +60,43 @@ def test_stamps_keep_to_the_clock_where_it_runs_on(set_clock: SetClock) -> None:
     assert stamps.later_stamp([NOON.isoformat(), "no stamp", "", "2099-01-01T00:00:00"]) == "2026-03-01T13:00:00+00:00"
     set_clock(-1)
     assert stamps.later_stamp(["2026-03-01T14:00:00+02:00"]) == "2026-03-01T12:00:00.000001+00:00"
+
+
+@pytest.mark.parametrize("stamp", ["9999-12-31T23:59:59.999999+00:00", "9999-12-31T23:00:00-05:00"])
+def test_the_end_of_time_has_no_later_stamp(set_clock: SetClock, stamp: str) -> None:
+    set_clock(0)
+    assert stamps.later_stamp([stamp]) == NOON.isoformat()
+
+
+def test_records_of_one_job_are_behind_those_before_which_are_read_once(
+    tmp_path: Path, set_clock: SetClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    set_clock(0)
+    maker(tmp_path)("none", created="2026-03-01T13:00:00+00:00")
+    times = times_of_records(tmp_path)
+    first = next(times)
+    monkeypatch.setattr(record_time, "read_json", None)  # must not be asked again
+    found = [first, next(times)]
+    set_clock(5)
+    found.append(next(times))
+    assert found == [
+        "2026-03-01T13:00:00.000001+00:00",
+        "2026-03-01T13:00:00.000002+00:00",
+        "2026-03-01T17:00:00+00:00",
+    ]
+
+
+@pytest.mark.parametrize("kind", ["pipe", "deep", "no object", "no time"])
+def test_what_is_no_record_has_no_time(tmp_path: Path, set_clock: SetClock, kind: str) -> None:
+    set_clock(0)
+    path = tmp_path / "a" / RECORD_NAME
+    path.parent.mkdir()
+    contents = {"deep": "[" * 100_000, "no object": "[]", "no time": "{}"}
+    if kind == "pipe":
+        os.mkfifo(path)
+    else:
+        path.write_text(contents[kind])
+    assert time_of_record(tmp_path) == NOON.isoformat()
 
 
 def test_a_bar_knows_no_negative_time(monkeypatch: pytest.MonkeyPatch) -> None:

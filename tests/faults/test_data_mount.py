@@ -129,7 +129,8 @@ def test_a_storage_that_stays_away_is_told(
     failing: Callable[[int, OSError], list[float]], error: OSError, pauses: list[float], said: str
 ) -> None:
     source = _streamed()
-    waited = failing(99, error)
+    # An answer that came after all would be taken, so that no further question is asked.
+    waited = failing(len(pauses) + 1, error)
     with pytest.raises(UserError, match=said):
         list(_batches(source, workers=0, on_damaged="skip"))
     assert waited == pauses

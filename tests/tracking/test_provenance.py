@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from src.tracking.provenance import UNKNOWN, git_commit, hardware, package_versions
+from src.tracking.provenance import PACKAGES, UNKNOWN, git_commit, hardware, package_versions
 
 
 def _git(folder: Path, *arguments: str) -> None:
@@ -41,3 +41,9 @@ def test_machine_and_packages() -> None:
     assert isinstance(machine["cores"], int)
     versions = package_versions()
     assert {"python", "torch", "numpy"} <= set(versions)
+
+
+def test_packages_are_asked_for_by_the_names_they_are_installed_under(root: Path) -> None:
+    locked = {line.split("==")[0] for line in (root / "requirements.lock").read_text().splitlines()}
+    assert set(PACKAGES) - locked == {"dlib"}, "its sources, which a user can have built"
+    assert {"dlib-bin", "facenet-pytorch"} <= set(PACKAGES)

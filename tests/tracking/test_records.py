@@ -8,8 +8,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from src.checkpoints.plain_files import DEEPEST
 from src.settings.errors import UserError
 from src.tracking.records import (
+    OF_TEXTS,
     PER_IMAGE_NAME,
     RECORD_NAME,
     Cost,
@@ -48,6 +50,14 @@ RECORD = Record(
     cost=Cost(10, 1, 0.5, None),
 )
 TABLE = pd.DataFrame({"name": ["a", "b"], "psnr": [22.0, np.nan]})
+
+
+def nested(depth: int) -> dict:
+    """Objects within each other."""
+    value: dict = {}
+    for _ in range(depth - 1):
+        value = {"a": value}
+    return value
 
 
 def test_round_trip(tmp_path: Path) -> None:
@@ -117,6 +127,9 @@ def test_one_corrupt_record_does_not_hide_the_others(tmp_path: Path) -> None:
         "newer": json.dumps(data | {"schema_version": 3}),
         "lacking": json.dumps(lacking),
         "mistyped": json.dumps(data | {"metrics": {"psnr": 3}}),
+        "versionless": json.dumps(data | {"packages": {"torch": 5}}),
+        "unpacked": json.dumps(data | {"packages": "x"}),
+        "deep": json.dumps(data | {"config": nested(600)}),
     }
     for name, text in texts.items():
         (tmp_path / name).mkdir()
@@ -124,7 +137,26 @@ def test_one_corrupt_record_does_not_hide_the_others(tmp_path: Path) -> None:
     found = read_records(tmp_path)
     assert [entry.record for entry in found.records] == [RECORD]
     assert sorted(Path(problem.split(":")[0]).parent.name for problem in found.problems) == sorted(texts)
-    assert any("seed" in problem for problem in found.problems)
+    for reason in ("seed", "packages.torch is 5, not a text", "packages is 'x', not a dict", "more than 100 deep"):
+        assert any(reason in problem for problem in found.problems), reason
+
+
+@pytest.mark.parametrize("name", OF_TEXTS)
+def test_values_that_must_be_texts_are_checked(tmp_path: Path, name: str) -> None:
+    path = write_record(tmp_path, RECORD, None)
+    path.write_text(json.dumps(json.loads(path.read_text()) | {name: {"a": None}}))
+    with pytest.raises(UserError, match=rf"{name}\.a is None, not a text"):
+        read_record(path)
+
+
+def test_what_is_nested_as_deep_as_allowed_is_read(tmp_path: Path) -> None:
+    path = write_record(tmp_path, RECORD, None)
+    data = json.loads(path.read_text())
+    path.write_text(json.dumps(data | {"config": nested(DEEPEST - 1)}))
+    assert read_record(path).config == nested(DEEPEST - 1)
+    path.write_text(json.dumps(data | {"config": nested(DEEPEST)}))
+    with pytest.raises(UserError, match="nested more than 100 deep"):
+        read_record(path)
 
 
 def test_knobs_of_every_kind_come_back(tmp_path: Path) -> None:

@@ -245,10 +245,10 @@ def test_overrides(overrides: list[str]) -> None:
 
 
 def test_the_readers_read_what_is_whole(record: dict[str, Any], tmp_path: Path) -> None:
-    """Else all of the above would pass with readers that refuse everything."""
+    """Else all of the above would pass with readers that refuse everything; those of folders are in test_fuzz_stores."""
     whole: dict[str, bytes] = {
-        "face": PICTURES[0], "photo": PICTURES[4], "weights": TORCH_FILE, "table": PARQUET,
-        "record": json.dumps(record).encode(),
+        "face": PICTURES[0], "photo": PICTURES[4], "side": saved("PNG", (5, 5)), "weights": TORCH_FILE,
+        "table": PARQUET, "record": json.dumps(record).encode(),
     }  # fmt: skip
     for name, content in whole.items():
         path = tmp_path / f"{name}.bin"

@@ -55,6 +55,8 @@ def _hostile(make: MakeRecord, text: str) -> None:
         data |= {key: f"{text}{arm}" if key == "arm" else text for key in TEXTS}
         data["benchmark"] |= {"name": text, "recipe": text, "split": text}
         data |= {key: {text: text} for key in ("hardware", "weights", "licences", "missing", "config")}
+        # Names of packages are only shown where their versions differ.
+        data["packages"] = {text: f"1.{arm}{text}", "torch": f"2.0+{text}"}
         data["knobs"] = {"fidelity": fidelity, text: text}
         data["gallery"] = {"metric": text, "faces": {rule: {"name": text, "value": 0.5} for rule in GALLERY_RULES}}
         path.write_text(json.dumps(data), encoding="utf-8")

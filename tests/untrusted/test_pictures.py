@@ -3,6 +3,7 @@
 import io
 import os
 import time
+import warnings
 import zlib
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +15,7 @@ import pytest
 from PIL import Image, ImageFile
 
 from src.data.image_file import DamagedImage, decode_rgb, image_side, read_rgb
-from src.faces.open_picture import MOST_SCANS
+from src.faces.open_picture import MOST_SCANS, open_header, open_picture
 from src.leaderboard.page_pictures import data_uri
 from src.metrics.reference_set import decode_face
 from src.photos.detector import PhotoDetector
@@ -205,6 +206,44 @@ def test_a_video_of_any_size_takes_no_memory(tmp_path: Path) -> None:
     assert (kind, "film.mkv" in text) == ("UserError", True), text
     video_of_size(path, 16)
     assert outcome_within(_first_frame, path)[0] == "value"
+
+
+def test_pictures_open_side_by_side_leave_the_warnings_of_others_alone() -> None:
+    """Threads share the filters: what one restores when it is done must not be what another had set."""
+    with warnings.catch_warnings():
+        with open_picture(saved("PNG")):
+            pass
+        filters, kept = warnings.filters, list(warnings.filters)
+        first, second = open_picture(saved("PNG")), open_picture(saved("BMP"))
+        for step in (first.__enter__, second.__enter__):
+            step()
+            assert warnings.filters is filters
+        for opened in (first, second):
+            opened.__exit__(None, None, None)
+            assert warnings.filters is filters
+        assert filters == kept
+        with pytest.warns(UserWarning, match="of somebody else"):
+            warnings.warn("of somebody else", UserWarning, stacklevel=1)
+
+
+def test_of_pictures_that_are_odd_nothing_is_said(tmp_path: Path) -> None:
+    """What Pillow warns of, when it opens or decodes them, is an error here if it is heard."""
+    buffer = io.BytesIO()
+    palette = Image.new("P", (8, 8))
+    palette.putpalette(list(range(48)))
+    palette.save(buffer, "PNG", transparency=bytes(range(8)))
+    large = resized_header("PNG", 9500)
+    path = tmp_path / "face.png"
+    path.write_bytes(buffer.getvalue())
+    with warnings.catch_warnings(), open_picture(saved("PNG")):
+        warnings.simplefilter("error")
+        with pytest.raises(Warning, match="Transparency"):
+            Image.open(path).convert("RGB")
+        with pytest.raises(Warning, match="decompression bomb"):
+            Image.open(io.BytesIO(large))
+        assert decode_face(path).shape == (8, 8, 3)
+        with open_header(io.BufferedReader(io.BytesIO(large)), most_pixels=10**8) as picture:
+            assert picture.size == (9500, 9500)
 
 
 def test_ordinary_pictures_are_read_by_all(tmp_path: Path) -> None:
