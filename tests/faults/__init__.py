@@ -5,7 +5,8 @@
 | full disk | the older file stays whole, nothing half-written is left, one sentence names the file: free some space, go on |
 | read-only run store | told before anything is trained or evaluated |
 | a loader process is killed | a training or packing ends with a sentence on `workers`; the same command goes on |
-| a rank dies, fails or hangs | the others end within a minute (hanging, or before they met: `cluster.patience`) and point to its message |
+| a rank dies or fails | the others end within a minute and point to its message |
+| a rank hangs, or never comes | the others give up after `cluster.patience` |
 | W&B does not answer, or goes away | the job goes on; one warning with the command that sends the run later |
 | a disk with faces vanishes | one sentence with the path, even with `data.on_damaged=skip`; a storage is asked again |
 | a disk with faces is slow | waited for; nothing changes |
