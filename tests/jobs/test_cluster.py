@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from hydra import compose, initialize_config_dir
+from lightning_fabric.plugins.environments.lightning import find_free_network_port
 from omegaconf import DictConfig, OmegaConf
 
 from src.checkpoints.files import sha256_of
@@ -154,7 +155,8 @@ def test_two_machines_and_two_submitted_tasks_train_what_two_processes_do(
     tmp_path: Path, root: Path, forked_python: str
 ) -> None:
     """Two agents of torchrun on this machine, and submitit's path without SLURM."""
-    machine = ["cluster=torchrun", "trainer.num_nodes=2", "cluster.master_port=29517", "cluster.patience=300"]
+    meeting = f"cluster.master_port={find_free_network_port()}"
+    machine = ["cluster=torchrun", "trainer.num_nodes=2", meeting, "cluster.patience=300"]
     agents = [
         train(tmp_path / "agents", root, *machine, f"cluster.node_rank={rank}", python=forked_python) for rank in (0, 1)
     ]
