@@ -124,7 +124,7 @@ def test_a_task_of_a_slurm_job_knows_its_place(monkeypatch: pytest.MonkeyPatch) 
     assert place_in_job() == {}
 
 
-def train(store: Path, root: Path, *overrides: str, python: str = sys.executable) -> subprocess.Popen[str]:
+def train(python: str, store: Path, root: Path, *overrides: str) -> subprocess.Popen[str]:
     """The recogniser, which builds on nothing, at a size of seconds."""
     given = ["stage=recogniser", "logger=none", f"run_store={store}", *SMALL, *overrides]
     return subprocess.Popen(
@@ -157,14 +157,12 @@ def test_two_machines_and_two_submitted_tasks_train_what_two_processes_do(
     """Two agents of torchrun on this machine, and submitit's path without SLURM."""
     meeting = f"cluster.master_port={find_free_network_port()}"
     machine = ["cluster=torchrun", "trainer.num_nodes=2", meeting, "cluster.patience=300"]
-    agents = [
-        train(tmp_path / "agents", root, *machine, f"cluster.node_rank={rank}", python=forked_python) for rank in (0, 1)
-    ]
+    agents = [train(forked_python, tmp_path / "agents", root, *machine, f"cluster.node_rank={rank}") for rank in (0, 1)]
     said = [ended(agent) for agent in agents]
     assert ["recogniser: clean_auc" in text for text in said] == [True, False]
 
-    submitted = train(tmp_path / "tasks", root, "cluster=slurm", "hydra/launcher=submitit_local", "trainer.devices=2")
-    ended(submitted)
+    submitted = ["cluster=slurm", "hydra/launcher=submitit_local", "trainer.devices=2"]
+    ended(train(forked_python, tmp_path / "tasks", root, *submitted))
     runs = [the_run(tmp_path / name) for name in ("agents", "tasks")]
     assert runs[0].status.identity == runs[1].status.identity
     weights = {sha256_of(run.weights_file("recogniser")) for run in runs}
