@@ -32,13 +32,14 @@ def told_loss() -> Iterator[None]:
     """
     try:
         yield
-    except (LostLoaderError, RuntimeError) as error:
-        found = KILLED.search(str(error))
-        if isinstance(error, LostLoaderError) or found:
+    except LostLoaderError:
+        _hear_no_more()
+        raise
+    except RuntimeError as error:
+        if found := KILLED.search(str(error)):
             _hear_no_more()
-        if found is None or isinstance(error, LostLoaderError):
-            raise
-        raise LostLoaderError(found[1]) from error
+            raise LostLoaderError(found[1]) from error
+        raise
 
 
 def _hear_no_more() -> None:

@@ -2,9 +2,10 @@
 
 import multiprocessing
 import os
-import socket
 from collections.abc import Callable
 from pathlib import Path
+
+from lightning_fabric.plugins.environments.lightning import find_free_network_port
 
 RANKS = 2
 
@@ -14,7 +15,7 @@ def run_ranks(work: Callable[[int], None], folder: Path, seconds: float) -> list
 
     The processes find each other as under torchrun. One that still runs after `seconds` is killed, and fails the test.
     """
-    context, port = multiprocessing.get_context("fork"), _free_port()
+    context, port = multiprocessing.get_context("fork"), find_free_network_port()
     processes = [context.Process(target=_rank, args=(work, rank, port, folder)) for rank in range(RANKS)]
     for process in processes:
         process.start()
@@ -48,9 +49,3 @@ def _rank(work: Callable[[int], None], rank: int, port: int, folder: Path) -> No
 def _said(folder: Path, rank: int) -> str | None:
     path = folder / f"rank{rank}.txt"
     return path.read_text() if path.exists() else None
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -160,21 +160,28 @@ def test_a_read_only_run_store_is_told_before_anything_is_trained(
     assert told in str(stopped.value) + capsys.readouterr().err
 
 
-def test_an_unwritable_folder_is_told_to_ordinary_users_too(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("mode", "refusal"), [(0o777, None), (0o555, "Permission denied); make the folder writable")])
+def test_an_unwritable_folder_is_told_to_ordinary_users_too(tmp_path: Path, mode: int, refusal: str | None) -> None:
     """Whose rights count, other than those of root, as whom tests may run."""
-    tmp_path.chmod(0o755)
+    tmp_path.chmod(mode)
     child = os.fork()
     if child == 0:
+        os.chdir(tmp_path)  # from where the rights to the folders around it do not count
         if os.getuid() == 0:
             os.setgid(NOBODY)
             os.setuid(NOBODY)
-        else:
-            tmp_path.chmod(0o555)
-        try:
-            refuse_unwritable(tmp_path)
-        except UserError as error:
-            os._exit(0 if "Permission denied); make the folder writable" in str(error) else 2)
-        os._exit(1)
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+        os._exit(0 if _is_refusal(Path(), refusal) else 1)
+    status = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
+    tmp_path.chmod(0o755)
+    assert status == 0
     refuse_unwritable(tmp_path / "new")
     assert not list(tmp_path.iterdir())
+
+
+def _is_refusal(folder: Path, expected: str | None) -> bool:
+    """Whether a file in the folder is refused in the expected words, or allowed if there are none."""
+    try:
+        refuse_unwritable(folder)
+    except UserError as error:
+        return expected is not None and expected in str(error)
+    return expected is None

@@ -22,6 +22,24 @@ def main() -> None:
     address, interpreter, *arguments = sys.argv[1:]
     if not _is_for_the_server(arguments):
         os.execv(interpreter, [interpreter, *arguments])
+    try:
+        answer = _answer(address, arguments)
+    except OSError:  # nobody listens, or whoever did ended meanwhile
+        answer = b""
+    if not answer:
+        sys.exit("the fork server has gone")
+    _end(int.from_bytes(answer, "big", signed=True))
+
+
+def _is_for_the_server(arguments: list[str]) -> bool:
+    match arguments:
+        case ["-m", module, *_] | ["-u", "-m", module, *_]:
+            return module not in COMPARE_NUMBERS
+    return False
+
+
+def _answer(address: str, arguments: list[str]) -> bytes:
+    """The exit status as the server sends it; nothing if it ends before."""
     link = socket.socket(socket.AF_UNIX)
     link.connect(address)
     request = marshal.dumps((arguments, dict(os.environ), os.getcwd()))
@@ -29,15 +47,7 @@ def main() -> None:
     link.sendall(request)
     for number in FORWARDED:
         signal.signal(number, lambda received, _: link.send(bytes([received])))
-    answer = link.recv(4)
-    if not answer:
-        sys.exit("the fork server has gone")
-    _end(int.from_bytes(answer, "big", signed=True))
-
-
-def _is_for_the_server(arguments: list[str]) -> bool:
-    words = arguments[1:] if arguments[:1] == ["-u"] else arguments
-    return words[:1] == ["-m"] and words[1] not in COMPARE_NUMBERS
+    return link.recv(4)
 
 
 def _end(status: int) -> None:

@@ -32,6 +32,7 @@ def fork_server(modules: Sequence[str] = ("tests.fork_server.warm_up",)) -> Iter
             pass_fds=[listener.fileno()],
             start_new_session=True,
         )
+        listener.close()  # a command that comes after the server's death shall not wait for it
         try:
             yield executable
         finally:

@@ -24,6 +24,7 @@ class Command(NamedTuple):
     """What a client was started with: arguments of the interpreter, environment, working folder."""
 
     arguments: list[str]
+    """`-m <module> ...`, maybe after `-u`."""
     environment: dict[str, str]
     folder: str
 
@@ -81,18 +82,13 @@ def become(command: Command, executable: str, descriptors: Sequence[int]) -> str
     os.environ.clear()
     os.environ.update(command.environment)
     _forget_drawn_numbers()
-    options, (module, *words) = _split(command.arguments)
-    if "-u" in options or os.environ.get("PYTHONUNBUFFERED"):
+    is_unbuffered = command.arguments[0] == "-u"
+    module, *words = command.arguments[2 if is_unbuffered else 1 :]
+    if is_unbuffered or os.environ.get("PYTHONUNBUFFERED"):
         sys.stdout.reconfigure(line_buffering=True)
     sys.executable, sys.path[0] = executable, command.folder
     sys.argv = sys.orig_argv = [executable, *words]
     return module
-
-
-def _split(arguments: list[str]) -> tuple[list[str], list[str]]:
-    """What stands before and after `-m`."""
-    place = arguments.index("-m")
-    return arguments[:place], arguments[place + 1 :]
 
 
 def _forget_drawn_numbers() -> None:

@@ -57,8 +57,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return made
 
 
-def ran(python: str, folder: Path, *words: str, **options: object) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([python, *words], cwd=folder, capture_output=True, text=True, timeout=120, **options)
+def ran(
+    python: str, folder: Path, *words: str, timeout: float = 120, **options: object
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([python, *words], cwd=folder, capture_output=True, text=True, timeout=timeout, **options)
 
 
 def test_a_command_sees_what_it_was_given(python: str, folder: Path) -> None:
@@ -102,6 +104,7 @@ def test_its_own_processes_come_from_the_server_too(python: str, folder: Path) -
 def test_what_is_no_module_gets_a_real_interpreter(python: str, folder: Path) -> None:
     assert ran(python, folder, "-c", "import sys; print(sys.executable)").stdout.strip() == sys.executable
     assert ran(python, folder, "ended.py", "5").returncode == 5
+    assert "Argument expected for the -m option" in ran(python, folder, "-m").stderr
 
 
 def gone(process: int) -> bool:
@@ -143,6 +146,15 @@ def test_all_end_with_the_server(folder: Path) -> None:
             client, process = started.enter_context(waiting(str(path), folder))
         assert client.wait(30) == 1
     assert gone(process)
+
+
+def test_without_its_server_a_command_says_so_at_once(folder: Path) -> None:
+    with fork_server([]) as path:
+        with waiting(str(path), folder) as (client, process):
+            os.killpg(os.getpgid(process), signal.SIGKILL)  # of which the server is the first
+            assert client.wait(30) == 1
+        done = ran(str(path), folder, "-m", "ended", "0", timeout=10)
+    assert (done.returncode, done.stderr) == (1, "the fork server has gone\n")
 
 
 def test_the_suites_own_is_warm_and_has_one_thread(forked_python: str, root: Path) -> None:

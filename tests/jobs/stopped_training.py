@@ -6,7 +6,6 @@ Run: python -m tests.jobs.stopped_training <dir>
 import json
 import os
 import signal
-import socket
 import sys
 from collections.abc import Callable
 from functools import partial
@@ -14,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from lightning_fabric.plugins.environments.lightning import find_free_network_port
 
 from src.checkpoints.store import read_run
 from src.jobs import train_run
@@ -106,18 +106,12 @@ def _kill(pair: list[Training]) -> None:
 
 
 def _pair(config: TrainConfig, folder: Path, do: Callable[[list[Training]], None]) -> list[dict[str, Any]]:
-    port = _free_port()
+    port = find_free_network_port()
     pair = [Training(config, folder, partial(_take_rank, rank, port)) for rank in range(2)]
     for training in pair:
         training.wait_for_first_iteration()
     do(pair)
     return [told(folder, training.ended()) for training in pair]
-
-
-def _free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
 
 
 def _take_rank(rank: int, port: int) -> None:

@@ -28,6 +28,7 @@ from src.jobs.training_start import Start, find_start, set_aside
 from src.settings.errors import UserError
 from src.stages.stage import Stage
 from tests.stages.small import small_config, small_data, small_stage, small_trainer
+from tests.untrusted.hostile_pickles import RunsCode
 
 pytestmark = pytest.mark.filterwarnings("ignore:The 'train_dataloader' does not have many workers")
 ITERATIONS = 4
@@ -71,23 +72,13 @@ def one_bit(path: Path) -> None:
     torch.load(path, weights_only=True)
 
 
-class Executed:
-    """Unpickled by calling a function."""
-
-    def __init__(self, marker: Path) -> None:
-        self.marker = marker
-
-    def __reduce__(self) -> tuple[Callable[[str], None], tuple[str]]:
-        return os.mkdir, (str(self.marker),)
-
-
 def bare_pickle(path: Path) -> None:
-    path.write_bytes(pickle.dumps(Executed(path.with_name("executed"))))
+    path.write_bytes(pickle.dumps(RunsCode(path.with_name("executed"))))
 
 
 def pickled_code(path: Path) -> None:
     content = torch.load(path, weights_only=True)
-    torch.save({**content, "loops": Executed(path.with_name("executed"))}, path)
+    torch.save({**content, "loops": RunsCode(path.with_name("executed"))}, path)
 
 
 def incomplete(path: Path) -> None:

@@ -17,6 +17,7 @@ from src.jobs import interruption
 from src.jobs.fit import build_trainer, cluster_environment, fit
 from src.jobs.interruption import INTERRUPTED, STOP_SIGNALS, Interrupted, StopSignals
 from src.jobs.training_start import LOST, find_start
+from tests.jobs.broken_off import trained_by
 from tests.jobs.submitted_job import CHILD, Submitted
 from tests.jobs.test_resume import assert_same_run
 from tests.stages.small import small_config, small_data, small_stage
@@ -28,14 +29,9 @@ pytestmark = [
 
 
 @pytest.fixture(scope="module")
-def stopped(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def stopped(root: Path, tmp_path_factory: pytest.TempPathFactory, forked_python: str) -> Path:
     """The folders of `stopped_training`."""
-    folder = tmp_path_factory.mktemp("stopped")
-    command = [sys.executable, "-W", "ignore", "-m", "tests.jobs.stopped_training", str(folder)]
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    done = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, timeout=840)
-    assert done.returncode == 0, done.stderr[-4000:]
-    return folder
+    return trained_by("tests.jobs.stopped_training", tmp_path_factory.mktemp("stopped"), forked_python, root)
 
 
 def attempts(folder: Path, scenario: str) -> list[Any]:

@@ -1,28 +1,21 @@
 """A training that is killed goes on as if it had not been; a checkpoint that is damaged is passed over."""
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 import torch
 
+from tests.jobs.broken_off import trained_by
 from tests.jobs.killed_training import AT_THE_END, KILLS, STAGES
 
 pytestmark = pytest.mark.timeout(900)
 
 
 @pytest.fixture(scope="module")
-def runs(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def runs(root: Path, tmp_path_factory: pytest.TempPathFactory, forked_python: str) -> Path:
     """A folder for every stage: an uninterrupted run, one that was killed, and how its attempts ended."""
-    folder = tmp_path_factory.mktemp("killed")
-    command = [sys.executable, "-W", "ignore", "-m", "tests.jobs.killed_training", str(folder)]
-    environment = os.environ | {"OMP_NUM_THREADS": "1"}
-    done = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, timeout=840)
-    assert done.returncode == 0, done.stderr[-4000:]
-    return folder
+    return trained_by("tests.jobs.killed_training", tmp_path_factory.mktemp("killed"), forked_python, root)
 
 
 @pytest.mark.parametrize("stage", STAGES)

@@ -2,21 +2,21 @@
 
 import json
 import os
-import socket
 import subprocess
 from pathlib import Path
+
+from lightning_fabric.plugins.environments.lightning import find_free_network_port
 
 from tests.metrics.two_ranks import COUNT, evaluated
 
 
-def free_port() -> int:
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
-
-
 def test_two_gloo_processes_measure_what_one_does(tmp_path: Path, root: Path, forked_python: str) -> None:
-    shared = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(free_port()), "WORLD_SIZE": "2", "OMP_NUM_THREADS": "1"}
+    shared = {
+        "MASTER_ADDR": "127.0.0.1",
+        "MASTER_PORT": str(find_free_network_port()),
+        "WORLD_SIZE": "2",
+        "OMP_NUM_THREADS": "1",
+    }
     started = [
         subprocess.Popen(
             [forked_python, "-m", "tests.metrics.two_ranks", str(tmp_path / f"{rank}.json")],
