@@ -1,6 +1,8 @@
 """Processes of one job find the same name for it, those of two jobs never."""
 
 import os
+from collections.abc import Iterator
+from unittest.mock import patch
 
 import pytest
 
@@ -11,9 +13,9 @@ STEP = {"SLURM_JOB_ID": "77", "SLURM_STEP_ID": "0", "SLURM_NTASKS": "4"}
 
 
 @pytest.fixture(autouse=True)
-def _restored(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in (JOB_VARIABLE, *PLACES):
-        monkeypatch.setenv(name, "")  # so that what a test sets is removed
+def _own_environment() -> Iterator[None]:
+    with patch.dict(os.environ):
+        yield
 
 
 def named(**place: str) -> str:

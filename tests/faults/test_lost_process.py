@@ -105,7 +105,7 @@ def test_a_rank_that_hangs_in_a_training_is_given_up_after_the_patience(tmp_path
 def _check_told(said: str | None, reason: str) -> None:
     """Without torch's marks and addresses."""
     assert said is not None
-    assert said.startswith(f"UserError: another process of this training ended or does not answer ({reason}"), said
+    assert said.startswith(f"LostPeerError: another process of this training ended or does not answer ({reason}"), said
     assert said.endswith(
         "); its own message says why, then give the same command again: the training goes on from its last checkpoint"
     )
