@@ -7,6 +7,7 @@ import torch
 from jaxtyping import Float32, Float64
 from torch import Tensor
 
+from src.degradation.canvas import to_device
 from src.degradation.keyed import SampleKey, keyed_normals, keyed_uniforms
 from src.degradation.keyed_tensor import keyed_normals_canvas
 
@@ -33,7 +34,7 @@ def keyed_latents(
     """
     channels, height, width = shape
     fields = [keyed_normals(key, stream, channels * height * width).reshape(height, width, channels) for key in keys]
-    return torch.from_numpy(np.ascontiguousarray(np.stack(fields).transpose(0, 3, 1, 2))).to(device, non_blocking=True)
+    return to_device(torch.from_numpy(np.ascontiguousarray(np.stack(fields).transpose(0, 3, 1, 2))), device)
 
 
 def keyed_gates(
@@ -46,7 +47,7 @@ def keyed_gates(
     fields = [keyed_uniforms(key, stream, int(np.prod(shape))).reshape(shape) for key in keys]
     # In float32 the least and the greatest of the numbers would round to 0 and 1, whose logit is infinite.
     inside = np.clip(np.stack(fields), 2.0**-24, 1 - 2.0**-24).astype(np.float32)
-    return torch.from_numpy(inside).to(device, non_blocking=True)
+    return to_device(torch.from_numpy(inside), device)
 
 
 def keyed_shares(keys: Sequence[SampleKey], stream: int) -> Float64[np.ndarray, "b"]:

@@ -13,6 +13,7 @@ import torch
 from jaxtyping import Float, Float64, Int, Int64
 from torch import Tensor
 
+from src.degradation.canvas import to_device
 from src.diffusion.noise_level import NoiseLevel
 from src.diffusion.timestep_sampling import uniform_timesteps
 from src.settings.errors import UserError
@@ -97,14 +98,14 @@ class NoiseSchedule:
         """sqrt(alpha_bar_t) and sqrt(1 - alpha_bar_t), float32."""
         alpha_bar = self.alphas_cumprod
         alpha, sigma = (
-            torch.as_tensor(np.sqrt(square), dtype=torch.float32).to(t.device, non_blocking=True)
+            to_device(torch.as_tensor(np.sqrt(square), dtype=torch.float32), t.device)
             for square in (alpha_bar, 1 - alpha_bar)
         )
         return alpha[t], sigma[t]
 
     def network_time(self, t: Int[Tensor, "b"]) -> Int[Tensor, "b"]:
         """The entry of `timestep_map`."""
-        return torch.as_tensor(self.timestep_map).to(t.device, non_blocking=True)[t]
+        return to_device(torch.as_tensor(self.timestep_map), t.device)[t]
 
     def times(self, u: Float[Tensor, "b"]) -> Int[Tensor, "b"]:
         """floor(u T), every timestep equally often."""
@@ -162,4 +163,4 @@ class NoiseSchedule:
 def gather(values: Curve, t: Int[Tensor, "b"], like: Float[Tensor, "b ..."]) -> Float[Tensor, "b ..."]:
     """values[t] in at least float32, one number a sample, shaped to multiply `like`."""
     dtype = torch.promote_types(like.dtype, torch.float32)
-    return torch.as_tensor(values, dtype=dtype).to(like.device, non_blocking=True)[t].view(-1, *[1] * (like.ndim - 1))
+    return to_device(torch.as_tensor(values, dtype=dtype), like.device)[t].view(-1, *[1] * (like.ndim - 1))

@@ -11,6 +11,7 @@ from jaxtyping import Float, Integer
 from torch import Tensor
 from torch.nn.functional import pad
 
+from src.degradation.canvas import device_tensor, to_device
 from src.faces.parts import Part
 from src.faces.template import FFHQ_TEMPLATE, TEMPLATE_SIDE
 from src.losses.image_similarity import gaussian_blur
@@ -108,8 +109,8 @@ def dilated(mask: Mask, radius: int | float) -> Mask:
 def _located(points: Float[Tensor, "b 5 2"], height: int, width: int) -> Float[Tensor, "b 5 2"]:
     template = torch.tensor(FFHQ_TEMPLATE) * torch.tensor([width, height]) / TEMPLATE_SIDE
     is_found = points.isfinite().flatten(1).all(1)
-    return points.where(is_found[:, None, None], template.to(points, non_blocking=True))
+    return points.where(is_found[:, None, None], to_device(template.to(points.dtype), points.device))
 
 
 def _is_one_of(values: Integer[Tensor, "b h w"], wanted: list[int]) -> Mask:
-    return torch.isin(values, torch.tensor(wanted, dtype=values.dtype, device=values.device))[:, None].float()
+    return torch.isin(values, device_tensor(wanted, values.device, values.dtype))[:, None].float()
