@@ -80,7 +80,12 @@ def test_a_single_run_says_what_it_would_train_first(tmp_path: Path, root: Path)
         f"run_store={tmp_path / 'runs'}",
     ]
     done = subprocess.run(
-        [sys.executable, "-m", "src.train", *overrides], cwd=root, capture_output=True, text=True, check=True
+        [sys.executable, "-m", "src.train", *overrides],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(root)},
+        capture_output=True,
+        text=True,
+        check=True,
     )
     lines = done.stdout.splitlines()
     first = [shlex.split(lines[place + 1]) for place, line in enumerate(lines) if line.startswith("# first, ")]
@@ -91,4 +96,4 @@ def test_a_single_run_says_what_it_would_train_first(tmp_path: Path, root: Path)
     (own,) = jobs(lines)
     assert "stage=registration" in own
     assert not any(word.startswith("label=") for word in own), "nothing is swept"
-    assert not (tmp_path / "runs").exists()
+    assert list(tmp_path.iterdir()) == [], "nothing is run, and no log left where the command was given"
