@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import torch
 from jaxtyping import UInt8
 from torch import Tensor
 
 from src.data.plan import DegradationPlan
 from src.data.stream import Key
 from src.degradation.batch import degrade_batch
+from src.degradation.canvas import device_tensor
 from src.degradation.chain import Chain
 from src.degradation.keyed import SampleKey
 
@@ -36,7 +36,7 @@ class DeviceDegradation:
         target, lq = hq.clone(), hq.clone()
         for chain in dict.fromkeys(chain for chain in chains if chain is not None):
             places = [place for place, other in enumerate(chains) if other == chain]
-            chosen = torch.tensor(places).to(hq.device, non_blocking=True)
+            chosen = device_tensor(places, hq.device)
             part = degrade_batch(hq.index_select(0, chosen), chain, [samples[place] for place in places])
             target.index_copy_(0, chosen, part[0])
             lq.index_copy_(0, chosen, part[1])
