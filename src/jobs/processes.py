@@ -15,6 +15,8 @@ PARENT_VARIABLE = "BFR_PARENT"
 """Set in the environment of a run that another run or a sweep started: the leaderboard is then printed by that one."""
 
 
+OF_PROCESSES = ("hydra/launcher", "hydra.launcher", "hydra.job.env_set")
+"""Overrides of Hydra that say how processes are started, and not what is swept."""
 PROCESS_GROUP_VARIABLES = ("MASTER_ADDR", "MASTER_PORT", "NODE_RANK", "LOCAL_RANK", "RANK", "WORLD_SIZE")
 
 
@@ -119,12 +121,13 @@ def launch_upstream(
     """As `train_upstream`, by the process that launches a sweep: where jobs are submitted, this is one too, and waited for.
 
     Args:
-        of_hydra: the sweep's overrides of Hydra itself, of its launcher and the environment, say; they are none of a job's.
+        of_hydra: the sweep's overrides of Hydra itself; those of its sweeper would sweep here again.
 
     Raises:
         UserError: the training failed.
     """
-    needed = [*_announced(overrides, stage, seed), *of_hydra]
+    of_processes = [text for text in of_hydra if text.lstrip("+").startswith(OF_PROCESSES)]
+    needed = [*_announced(overrides, stage, seed), *of_processes]
     if config.cluster.kind != SLURM:
         _require_success(stage, run_training(config, needed))
         return

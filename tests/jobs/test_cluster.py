@@ -19,8 +19,16 @@ from src.config.identity import effective_config
 from src.config.schema import register
 from src.config.validate import validate
 from src.config.validate_cluster import check_launcher
+from src.jobs import processes
 from src.jobs.dry_run import submission
-from src.jobs.processes import PARENT_VARIABLE, child_environment, place_in_job, train_command, train_upstream
+from src.jobs.processes import (
+    PARENT_VARIABLE,
+    child_environment,
+    launch_upstream,
+    place_in_job,
+    train_command,
+    train_upstream,
+)
 from src.settings.cluster import CLUSTERS
 from src.settings.errors import UserError
 from tests.jobs.test_end_to_end import SMALL
@@ -135,6 +143,24 @@ def test_one_of_several_tasks_of_srun_trains_no_upstream(monkeypatch: pytest.Mon
     monkeypatch.delenv("SLURM_JOB_NAME", raising=False)  # which may be that of a shell
     with pytest.raises(UserError, match=r"upstream\.vqgan: .* one of several processes cannot train it for all"):
         train_upstream(compose_train(["stage=cft"]), [], "vqgan", 0)
+
+
+@pytest.mark.parametrize("kind", ["local", "slurm"])
+def test_upstream_stages_are_started_as_the_sweep_is_and_not_swept(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    commands: list[list[str]] = []
+
+    def run(command: list[str], environment: dict[str, str]) -> int:
+        commands.append(command)
+        return 0
+
+    monkeypatch.setattr(processes, "run_child", run)
+    kept = ["+hydra.launcher.additional_parameters.reservation=mine", "hydra.job.env_set.NCCL_DEBUG=INFO"]
+    left = ["hydra/sweeper=optuna", "hydra.sweeper.n_trials=20", "hydra.mode=MULTIRUN"]
+    launch_upstream(compose_train([f"cluster={kind}"]), ["arm=all_fixed"], [*kept, *left], "vqgan", 0)
+    (command,) = commands
+    assert {"arm=all_fixed", "stage=vqgan", *kept} <= set(command)
+    assert [word for word in command if word.startswith(("hydra/sweeper", "hydra.sweeper"))] == []
+    assert command[-1] == ("hydra.mode=MULTIRUN" if kind == "slurm" else "hydra.mode=RUN")
 
 
 def train(python: str, store: Path, root: Path, *overrides: str) -> subprocess.Popen[str]:
