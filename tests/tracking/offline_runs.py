@@ -1,6 +1,6 @@
 """Writes offline runs as the suite does: a training run that was stopped and continued, and an evaluation that failed.
 
-python tests/tracking/offline_runs.py FOLDER, in a process of its own: wandb keeps state for the life of a process.
+python -m tests.tracking.offline_runs FOLDER, in a process of its own: wandb keeps state for the life of a process.
 """
 
 import sys
