@@ -1,7 +1,6 @@
 """`python -m src.dataset`: previews, counts, packs, checks and freezes; mistakes are one sentence."""
 
 import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -142,14 +141,18 @@ def test_short_spellings(tmp_path: Path) -> None:
     assert spelled_out(["--help"]) == ["--help"]
 
 
-def command(root: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    line = [sys.executable, "-m", "src.dataset", *words]
+def command(python: str, root: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    line = [python, "-m", "src.dataset", *words]
     return subprocess.run(line, cwd=root, capture_output=True, text=True, timeout=120)
 
 
-def test_the_command_takes_short_spellings_and_tells_mistakes(faces: Path, tmp_path: Path, root: Path) -> None:
+def test_the_command_takes_short_spellings_and_tells_mistakes(
+    faces: Path, tmp_path: Path, root: Path, forked_python: str
+) -> None:
     sheet = tmp_path / "sheet.png"
-    done = command(root, "preview", f"source={faces}", f"output={sheet}", "size=32", "n=3", "recipes=[identity]")
+    done = command(
+        forked_python, root, "preview", f"source={faces}", f"output={sheet}", "size=32", "n=3", "recipes=[identity]"
+    )
     assert (done.returncode, done.stderr) == (0, "")
     assert sheet.is_file()
     for words, status, message in (
@@ -171,7 +174,7 @@ def test_the_command_takes_short_spellings_and_tells_mistakes(faces: Path, tmp_p
         ),
         (["benchmark", "recipe=codeformer_medium"], 1, "codeformer_medium"),
     ):
-        failed = command(root, *words)
+        failed = command(forked_python, root, *words)
         assert failed.returncode == status, words
         assert message in failed.stderr, words
         assert "Traceback" not in failed.stderr

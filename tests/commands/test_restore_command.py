@@ -207,17 +207,17 @@ def test_an_absent_device_is_named(tmp_path, run):
         restore(config(add_faces(tmp_path / "in", "a.png"), tmp_path / "out", run, device="cuda"))
 
 
-def command(root: Path, *overrides: str) -> subprocess.CompletedProcess[str]:
-    line = [sys.executable, "-m", "src.restore", *overrides]
+def command(python: str, root: Path, *overrides: str) -> subprocess.CompletedProcess[str]:
+    line = [python, "-m", "src.restore", *overrides]
     return subprocess.run(line, cwd=root, capture_output=True, text=True, timeout=120)
 
 
-def test_the_command_restores_names_what_it_could_not_read_and_never_replaces(tmp_path, run, root):
+def test_the_command_restores_names_what_it_could_not_read_and_never_replaces(tmp_path, run, root, forked_python):
     faces = add_faces(tmp_path / "in", "a.png")
     (faces / "b.png").write_text("no image")
     before = {path.name for path in root.iterdir()}
     overrides = [f"input={faces}", f"output={tmp_path / 'out'}", f"checkpoint={run}", "aligned=true", "device=cpu"]
-    done = command(root, *overrides)
+    done = command(forked_python, root, *overrides)
     assert done.returncode == 1
     assert "restored 1 faces in 1 of 2 inputs" in done.stdout
     assert "not restored: " in done.stderr
@@ -225,7 +225,7 @@ def test_the_command_restores_names_what_it_could_not_read_and_never_replaces(tm
     assert (tmp_path / "out" / "results" / "a.png").is_file()
     # Hydra leaves no folder or log behind.
     assert {path.name for path in root.iterdir()} - before <= {"__pycache__"}
-    refused = command(root, *overrides)
+    refused = command(forked_python, root, *overrides)
     assert refused.returncode == 2
     assert "would be replaced; give another folder or overwrite=true" in refused.stderr
 
@@ -242,7 +242,7 @@ def test_the_command_restores_names_what_it_could_not_read_and_never_replaces(tm
 )
 def test_mistakes_are_told_fast_without_a_traceback(root, overrides, status, message):
     start = time.monotonic()
-    done = command(root, *overrides)
+    done = command(sys.executable, root, *overrides)
     assert time.monotonic() - start < 10
     assert done.returncode == status
     assert message in done.stderr
@@ -259,11 +259,13 @@ def test_mistakes_and_help_do_not_import_torch(root):
     assert done.stdout.split() == ["2", "False"], done.stderr
 
 
-def test_a_truncated_checkpoint_is_named(tmp_path, run, root):
+def test_a_truncated_checkpoint_is_named(tmp_path, run, root, forked_python):
     faces = add_faces(tmp_path / "in", "a.png")
     cut = tmp_path / "cut.safetensors"
     cut.write_bytes((run / "weights" / "codeformer.safetensors").read_bytes()[:-50])
-    done = command(root, f"input={faces}", f"output={tmp_path / 'out'}", f"checkpoint={cut}", "aligned=true")
+    done = command(
+        forked_python, root, f"input={faces}", f"output={tmp_path / 'out'}", f"checkpoint={cut}", "aligned=true"
+    )
     assert done.returncode == 2
     assert done.stderr.startswith("error: ")
     assert "cut.safetensors" in done.stderr
@@ -281,10 +283,10 @@ def photos(tmp_path_factory) -> Path:
     return folder
 
 
-def test_whole_photos_with_a_detector_whose_weights_come_with_a_package(tmp_path, photos, run, root):
+def test_whole_photos_with_a_detector_whose_weights_come_with_a_package(tmp_path, photos, run, root, forked_python):
     pytest.importorskip("facenet_pytorch", reason="facenet-pytorch is not installed")
     overrides = [f"output={tmp_path / 'out'}", f"checkpoint={run}", "detector=mtcnn", "least_side=0", "device=cpu"]
-    done = command(root, f"input={photos}", *overrides)
+    done = command(forked_python, root, f"input={photos}", *overrides)
     assert done.returncode == 0, done.stderr
     assert "restored 4 faces in 3 of 3 inputs, 1 without a face" in done.stdout
     reports = {
@@ -303,11 +305,11 @@ def test_whole_photos_with_a_detector_whose_weights_come_with_a_package(tmp_path
     assert set(summary["weights_sha256"]) == {"codeformer", "mtcnn_pnet", "mtcnn_rnet", "mtcnn_onet"}
 
 
-def test_what_cannot_be_fetched_is_told_in_one_sentence(tmp_path, photos, run, root):
+def test_what_cannot_be_fetched_is_told_in_one_sentence(tmp_path, photos, run, root, forked_python):
     offline = os.environ | {"BFR_WEIGHTS_DIR": str(tmp_path / "cache"), "TORCH_HOME": str(tmp_path / "hub")}
     offline |= dict.fromkeys(("http_proxy", "https_proxy", "HTTPS_PROXY", "HTTP_PROXY"), "http://127.0.0.1:9")
     for extra, file in (([f"checkpoint={run}"], "detection_Resnet50_Final.pth"), ([], "codeformer.pth")):
-        line = [sys.executable, "-m", "src.restore", f"input={photos}", f"output={tmp_path / 'out'}", *extra]
+        line = [forked_python, "-m", "src.restore", f"input={photos}", f"output={tmp_path / 'out'}", *extra]
         done = subprocess.run(line, cwd=root, env=offline, capture_output=True, text=True, timeout=120)
         assert done.returncode == 2
         assert "Traceback" not in done.stderr
@@ -318,10 +320,10 @@ def test_what_cannot_be_fetched_is_told_in_one_sentence(tmp_path, photos, run, r
     assert not (tmp_path / "out").exists()
 
 
-def test_names_as_cameras_give_them_need_no_quotes(tmp_path, run, root):
+def test_names_as_cameras_give_them_need_no_quotes(tmp_path, run, root, forked_python):
     faces = add_faces(tmp_path / "in, [old]", "IMG (1), mum's = best.png")
     line = [f"input={faces / 'IMG (1), mum'}'s = best.png", f"output={tmp_path / 'out (1)'}", f"checkpoint={run}"]
-    done = command(root, *line, "aligned=true", "device=cpu")
+    done = command(forked_python, root, *line, "aligned=true", "device=cpu")
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "out (1)" / "results" / "IMG (1), mum's = best.png").is_file()
     assert quoted(["input='a b'", "fidelity=0.5", "checkpoint=null"]) == [

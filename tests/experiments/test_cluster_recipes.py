@@ -3,7 +3,6 @@
 import os
 import shlex
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -12,9 +11,9 @@ RECIPES = Path(__file__).resolve().parents[2] / "experiments" / "cluster"
 SMALLEST = ["+experiment=cft_sweep", "arm=none,all_fixed", "cluster.dry_run=true"]
 
 
-def dry_run(name: str, store: Path, root: Path, **variables: str) -> list[str]:
+def dry_run(name: str, store: Path, root: Path, python: str, **variables: str) -> list[str]:
     """Lines that the recipe prints."""
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    path = f"{Path(python).parent}{os.pathsep}{os.environ['PATH']}"
     done = subprocess.run(
         ["bash", str(RECIPES / f"{name}.sh"), *SMALLEST, f"run_store={store}"],
         cwd=root,
@@ -37,16 +36,18 @@ def test_every_recipe_is_tested() -> None:
     assert {path.stem for path in RECIPES.glob("*.sh")} == {"one_machine", "torchrun", "slurm"}
 
 
-def test_one_machine(tmp_path: Path, root: Path) -> None:
-    first, second = jobs(dry_run("one_machine", tmp_path / "runs", root, DEVICES="4"))
+def test_one_machine(tmp_path: Path, root: Path, forked_python: str) -> None:
+    first, second = jobs(dry_run("one_machine", tmp_path / "runs", root, forked_python, DEVICES="4"))
     assert first[1:3] == ["-m", "src.train"]
     assert {"arm=none", "trainer.devices=4", "hydra.mode=RUN"} <= set(first)
     assert "arm=all_fixed" in second
     assert not any("dry_run" in word for word in first + second)
 
 
-def test_torchrun(tmp_path: Path, root: Path) -> None:
-    lines = dry_run("torchrun", tmp_path / "runs", root, NODES="2", NODE="1", MASTER="gpu01", DEVICES="4")
+def test_torchrun(tmp_path: Path, root: Path, forked_python: str) -> None:
+    lines = dry_run(
+        "torchrun", tmp_path / "runs", root, forked_python, NODES="2", NODE="1", MASTER="gpu01", DEVICES="4"
+    )
     assert [job[1:8] for job in jobs(lines)] == [
         [
             *("-m", "torch.distributed.run", "--nnodes=2", "--nproc-per-node=4", "--node-rank=1"),
@@ -55,8 +56,10 @@ def test_torchrun(tmp_path: Path, root: Path) -> None:
     ] * 2
 
 
-def test_slurm(tmp_path: Path, root: Path) -> None:
-    lines = dry_run("slurm", tmp_path / "runs", root, PARTITION="gpu", NODES="2", DEVICES="4", MINUTES="90")
+def test_slurm(tmp_path: Path, root: Path, forked_python: str) -> None:
+    lines = dry_run(
+        "slurm", tmp_path / "runs", root, forked_python, PARTITION="gpu", NODES="2", DEVICES="4", MINUTES="90"
+    )
     assert len(jobs(lines)) == 2
     wanted = {"partition=gpu", "nodes=2", "ntasks-per-node=4", "gpus-per-node=4", "time=90", "array=0-1%2"}
     assert {f"#SBATCH --{text}" for text in wanted} <= set(lines)
@@ -70,7 +73,7 @@ def test_what_only_the_site_knows_is_asked_for(name: str, root: Path) -> None:
     assert "number of machines" in done.stderr or "name of the partition" in done.stderr
 
 
-def test_a_single_run_says_what_it_would_train_first(tmp_path: Path, root: Path) -> None:
+def test_a_single_run_says_what_it_would_train_first(tmp_path: Path, root: Path, forked_python: str) -> None:
     """Also what only a missing network is built on."""
     missing = ("vqgan", "code_predictor", "cft")
     overrides = [
@@ -80,12 +83,7 @@ def test_a_single_run_says_what_it_would_train_first(tmp_path: Path, root: Path)
         f"run_store={tmp_path / 'runs'}",
     ]
     done = subprocess.run(
-        [sys.executable, "-m", "src.train", *overrides],
-        cwd=tmp_path,
-        env=os.environ | {"PYTHONPATH": str(root)},
-        capture_output=True,
-        text=True,
-        check=True,
+        [forked_python, "-m", "src.train", *overrides], cwd=tmp_path, capture_output=True, text=True, check=True
     )
     lines = done.stdout.splitlines()
     first = [shlex.split(lines[place + 1]) for place, line in enumerate(lines) if line.startswith("# first, ")]
