@@ -1,5 +1,7 @@
 """CLR-Face in the configuration: what a run's identity holds, what a stage builds on, what is refused."""
 
+from functools import cache
+
 import pytest
 
 from src.config.arms import arms_of_stage
@@ -12,6 +14,7 @@ from src.settings.commands import TrainConfig
 from src.settings.errors import UserError
 
 
+@cache
 def composed(stage: str, *overrides: str) -> TrainConfig:
     return compose_train([f"stage={stage}", *overrides])
 

@@ -1,5 +1,7 @@
 """CodeFormer++ in the configuration: what a run's identity holds, what a stage builds on, what is refused."""
 
+from functools import cache
+
 import pytest
 
 from src.config.arms import arms_of_stage
@@ -12,6 +14,7 @@ from src.settings.commands import TrainConfig
 from src.settings.errors import UserError
 
 
+@cache
 def composed(*overrides: str) -> TrainConfig:
     return compose_train(["stage=texture_fusion", "texture_fusion.identity=0", *overrides])
 

@@ -1,7 +1,9 @@
 """Every file below conf/ composes to the typed configuration, and what does not belong there fails by name."""
 
 import shutil
+from operator import attrgetter
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -19,15 +21,6 @@ from src.settings.errors import UserError
 from src.settings.scale import SrcnnSize
 
 EXPERIMENTS = sorted(path.stem for path in (CONFIG_DIR / "experiment").glob("*.yaml"))
-RECIPES = (
-    "code_predictor.degradation",
-    "cft.small_degradation",
-    "cft.large_degradation",
-    "recogniser.degradation",
-    "restoration_backbone.degradation",
-    "latent_score.degradation",
-    "benchmark.degradation",
-)
 
 
 def options(group: str) -> list[str]:
@@ -35,9 +28,18 @@ def options(group: str) -> list[str]:
     return sorted(path.stem for path in (CONFIG_DIR / group).glob("*.yaml"))
 
 
+def degraded() -> list[str]:
+    """Keys below which the defaults list puts a recipe."""
+    named = [key for entry in defaults_list() if isinstance(entry, dict) for key in entry]
+    return [key.removeprefix("degradation@") for key in named if key.startswith("degradation@")]
+
+
+def defaults_list() -> list[Any]:
+    return yaml.safe_load((CONFIG_DIR / "train.yaml").read_text())["defaults"]
+
+
 CHOICES = [
     *(f"{group}={name}" for group in ("scale", "arm", "trainer", "logger", "metrics") for name in options(group)),
-    *(f"degradation@{place}={name}" for place in RECIPES for name in recipe_names()),
     *(f"degradation@cft={name}" for name in joint_names()),
 ]
 
@@ -60,6 +62,14 @@ def test_every_option_of_every_group_composes_and_is_valid(choice: str) -> None:
     validate(compose_train([choice]))
 
 
+@pytest.mark.parametrize("name", recipe_names())
+def test_every_recipe_composes_and_is_valid_wherever_images_are_degraded(name: str) -> None:
+    places = ["cft.small_degradation", "cft.large_degradation", *(place for place in degraded() if place != "cft")]
+    config = compose_train([f"degradation@{place}={name}" for place in places])
+    validate(config)
+    assert {attrgetter(place)(config).name for place in places} == {name}
+
+
 @pytest.mark.parametrize("arm", ["coarse_fixed", "all_sampled"])
 @pytest.mark.parametrize("name", options("scale"))
 def test_an_arm_fuses_the_sizes_of_its_scale(name: str, arm: str) -> None:
@@ -79,8 +89,7 @@ def test_folder_data_needs_its_root() -> None:
 
 
 def test_experiment_stays_out_of_the_defaults_list() -> None:
-    defaults = yaml.safe_load((CONFIG_DIR / "train.yaml").read_text())["defaults"]
-    named = [entry if isinstance(entry, str) else next(iter(entry)) for entry in defaults]
+    named = [entry if isinstance(entry, str) else next(iter(entry)) for entry in defaults_list()]
     assert not [name for name in named if "experiment" in name]
     own = [name for name in named if not name.startswith("override ")]  # which Hydra wants at the end
     assert (own[0], own[-1]) == ("train_schema", "_self_")

@@ -132,9 +132,9 @@ def test_a_wrong_job_is_named_before_any_starts(sweep: str, words: str) -> None:
 def test_a_swept_benchmark_makes_no_other_arm() -> None:
     jobs = sweep_jobs(["+experiment=difface_sweep"])
     shared = [text for text in jobs[0] if all(text in job for job in jobs)]
-    labels = [record_label(compose_train([*job, "hydra.mode=RUN"]), job, shared) for job in jobs]
-    assert labels == ["swinir", "swinir", "srcnn", "srcnn"]
     configs = [compose_train([*job, "hydra.mode=RUN"]) for job in jobs]
+    labels = [record_label(config, job, shared) for config, job in zip(configs, jobs, strict=True)]
+    assert labels == ["swinir", "swinir", "srcnn", "srcnn"]
     assert len({record_stem(config) for config in configs}) == 4
     assert len({json.dumps(effective_config(config), sort_keys=True) for config in configs}) == 2
 

@@ -1,6 +1,6 @@
 """Writes a W&B run for a server that is not there, in a process of its own: wandb keeps state for the life of a process.
 
-python tests/faults/cut_off_runs.py FOLDER PATIENCE: the server is that of the environment; PATIENCE names the constant of
+python -m tests.faults.cut_off_runs FOLDER PATIENCE: the server is that of the environment; PATIENCE names the constant of
 src/tracking/wandb_run.py that is made short. Prints the warnings.
 """
 

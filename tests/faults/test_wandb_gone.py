@@ -4,7 +4,6 @@ import os
 import re
 import socket
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -22,29 +21,31 @@ def account(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_server_that_never_answers(
-    account: None, tmp_path: Path, root: Path, monkeypatch: pytest.MonkeyPatch
+    account: None, tmp_path: Path, forked_python: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         monkeypatch.setenv("WANDB_BASE_URL", f"http://127.0.0.1:{silent.getsockname()[1]}")
-        told = _told(tmp_path / "silent", "_CONNECT_SECONDS", root)
+        told = _told(tmp_path / "silent", "_CONNECT_SECONDS", forked_python)
     assert told.startswith("W&B did not answer (")
     _check_it_can_be_sent(told, "silent", monkeypatch)
 
 
-def test_a_server_that_goes_away(account: None, tmp_path: Path, root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_that_goes_away(
+    account: None, tmp_path: Path, forked_python: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     with wandb_stub() as stub:
         stub.broken = re.compile(r"file_stream|PUT")
         monkeypatch.setenv("WANDB_BASE_URL", stub.url)
-        told = _told(tmp_path / "leaving", "_FINISH_SECONDS", root)
+        told = _told(tmp_path / "leaving", "_FINISH_SECONDS", forked_python)
         assert not stub.runs["leaving"].history
     assert told.startswith("W&B did not take all of the run within 2 s; it is kept, send it later with ")
     _check_it_can_be_sent(told, "leaving", monkeypatch)
 
 
-def _told(folder: Path, patience: str, root: Path) -> str:
+def _told(folder: Path, patience: str, python: str) -> str:
     """The one warning of a process that writes a run."""
-    command = [sys.executable, str(root / "tests" / "faults" / "cut_off_runs.py"), str(folder), patience]
-    environment = os.environ | {"PYTHONPATH": str(root), "HOME": str(folder.parent)}
+    command = [python, "-m", "tests.faults.cut_off_runs", str(folder), patience]
+    environment = os.environ | {"HOME": str(folder.parent)}
     done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=200)
     assert done.returncode == 0, done.stderr
     (sentence,) = done.stdout.splitlines()
