@@ -1,5 +1,6 @@
 """Contact sheets: pictures in labelled rows."""
 
+import re
 from collections.abc import Sequence
 
 import cv2
@@ -25,6 +26,25 @@ def _text_size(text: str, scale: float) -> tuple[int, int]:
 def _write(canvas: np.ndarray, text: str, x: int, bottom: int, scale: float) -> None:
     _, below = cv2.getTextSize(text, _FONT, scale, 1)
     cv2.putText(canvas, text, (x, bottom - below), _FONT, scale, _INK, 1, cv2.LINE_AA)
+
+
+def _line_height(scale: float) -> int:
+    return _text_size("Ag", scale)[1] + _PAD
+
+
+def _write_centred(canvas: np.ndarray, lines: Sequence[str], middle: int, bottom: int, scale: float) -> None:
+    for below, text in enumerate(reversed(lines)):
+        left = middle - _text_size(text, scale)[0] // 2
+        _write(canvas, text, left, bottom - below * _line_height(scale), scale)
+
+
+def _lines(text: str, width: int, scale: float) -> list[str]:
+    """The text broken after blanks, commas and hyphens into lines that fit `width`, or that cannot be broken further."""
+    lines = [""]
+    for part in re.findall(r"[^\s,-]*[\s,-]*", text):
+        fits = _text_size((lines[-1] + part).rstrip(), scale)[0] <= width - _PAD
+        lines = [*lines[:-1], lines[-1] + part] if fits or not lines[-1] else [*lines, part]
+    return [line.rstrip() for line in lines]
 
 
 def _cell(image: np.ndarray, height: int, width: int) -> np.ndarray:
@@ -55,7 +75,8 @@ def image_grid(
     """Pictures in rows on white, with labels above the columns and to the left of the rows.
 
     Every picture is brought to the size of the first one (area when it shrinks, else nearest), then enlarged `scale`
-    times (nearest). Columns widen where their label needs it, so no label is cut; short rows leave blank cells.
+    times (nearest). Long labels are broken into lines, and a column widens where a part of its label needs it, so no
+    label is cut; short rows leave blank cells.
 
     Raises:
         ValueError: no pictures, or as many labels as there are no columns or rows for.
@@ -65,18 +86,17 @@ def image_grid(
     height, width = first.shape[0], first.shape[1]
     cell_h, cell_w = height * scale, width * scale
     size = _label_scale(cell_w)
-    widths = [
-        max([cell_w, *(_text_size(text, size)[0] + _PAD for text in column_labels[c : c + 1])]) for c in range(columns)
-    ]
+    labels = [_lines(text, cell_w, size) for text in column_labels] or [[]] * columns
+    widths = [max([cell_w, *(_text_size(line, size)[0] + _PAD for line in lines)]) for lines in labels]
     left = max((_text_size(text, size)[0] + 2 * _PAD for text in row_labels), default=0)
-    top = _text_size("Ag", size)[1] + 2 * _PAD if column_labels else 0
+    top = max(len(lines) for lines in labels) * _line_height(size) + (_PAD if column_labels else 0)
     row_h = max([cell_h, *(_text_size(text, size)[1] + _PAD for text in row_labels)])
     canvas = np.full(
         (top + len(rows) * (row_h + gap) + gap, left + sum(widths) + gap * (columns + 1), 3), 255, np.uint8
     )
     lefts = [left + gap + sum(widths[:c]) + gap * c for c in range(columns)]
-    for c, text in enumerate(column_labels):
-        _write(canvas, text, lefts[c] + (widths[c] - _text_size(text, size)[0]) // 2, top - _PAD // 2, size)
+    for c, lines in enumerate(labels):
+        _write_centred(canvas, lines, lefts[c] + widths[c] // 2, top - _PAD // 2, size)
     for r, row in enumerate(rows):
         y = top + gap + r * (row_h + gap)
         if row_labels:

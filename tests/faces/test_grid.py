@@ -46,6 +46,18 @@ def test_labels_are_not_cut() -> None:
     assert (grid == 9).all(2).sum() == 4 * 20 * 30
 
 
+def test_a_long_label_is_broken_where_it_can_be_and_widens_its_column_for_the_longest_part_only() -> None:
+    picture = _flat(9, 64, 64)
+    unlabelled = image_grid([[picture]]).shape
+    parts = ["solver", "t0.4", "k10", "g0.3", "learned"]
+    broken = image_grid([[picture]], ["-".join(parts)])
+    assert broken.shape[1] == unlabelled[1]
+    one, four = (image_grid([[picture]], [" ".join(["wordword"] * lines)]).shape[0] for lines in (1, 4))
+    assert unlabelled[0] < one < four
+    wide = image_grid([[picture, picture]], ["unbreakable_setting-" * 3, "b"])
+    assert wide.shape[1] == image_grid([[picture, picture]], ["unbreakable_setting-", "b"]).shape[1]
+
+
 def test_bad_rows() -> None:
     with pytest.raises(ValueError, match="no pictures"):
         image_grid([])
