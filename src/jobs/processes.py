@@ -13,8 +13,6 @@ from src.settings.errors import UserError
 
 PARENT_VARIABLE = "BFR_PARENT"
 """Set in the environment of a run that another run or a sweep started: the leaderboard is then printed by that one."""
-
-
 OF_PROCESSES = ("hydra/launcher", "hydra.launcher", "hydra.job.env_set")
 """Overrides of Hydra that say how processes are started, and not what is swept."""
 PROCESS_GROUP_VARIABLES = ("MASTER_ADDR", "MASTER_PORT", "NODE_RANK", "LOCAL_RANK", "RANK", "WORLD_SIZE")
